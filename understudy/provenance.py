@@ -46,7 +46,7 @@ def read_record(path: Path) -> dict[str, str]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             image.load()
-            texts = {key: str(value) for key, value in image.info.items() if isinstance(value, str)}
+            texts = {str(key): str(value) for key, value in image.info.items() if isinstance(value, str)}
     except (OSError, SyntaxError) as error:
         raise UserError(f"{path} cannot be read as a PNG picture: give one that understudy drew.") from error
     if DIGITAL_SOURCE_TYPE not in texts.pop(XMP_KEYWORD, ""):
