@@ -1,0 +1,87 @@
+"""The methods: how a base comes to know a character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import assert_never
+
+from understudy.bases.catalog import find_base, hash_base
+from understudy.domain import Character, UserError
+from understudy.events import Notify, ignore
+from understudy.methods import dreambooth_lora, prompt_only
+from understudy.methods.painting import Painter
+from understudy.methods.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.reviewing import Review, never_stop
+from understudy.recipes import DreamBoothLora, PromptOnly
+from understudy.runs import (
+    AnyRecipe,
+    Checkpoint,
+    Manifest,
+    Run,
+    StrPath,
+    begin_run,
+    open_run,
+    record_drawings,
+)
+
+__all__ = ["Painter", "learn", "open_painter"]
+
+
+def learn(
+    character: Character,
+    recipe: AnyRecipe,
+    run: StrPath,
+    review: Review = never_stop,
+    notify: Notify = ignore,
+    device: str = "auto",
+) -> Run:
+    """Learn the character by the recipe in the folder `run`; the same call goes on with what is there.
+
+    Raises `UserError` for whatever the user can mend and `Cancelled` when the listener stops the work, which
+    the same call takes up again later.
+    """
+    folder = find_base(recipe.base)
+    manifest = Manifest(
+        name=character.name,
+        noun=character.noun,
+        drawings=record_drawings(character),
+        base=recipe.base,
+        base_sha256=hash_base(folder),
+        plan=choose_plan(folder, device),
+        versions=list_versions(),
+    )
+    with begin_run(run, recipe, manifest) as begun:
+        note_other_versions(begun.manifest, notify)
+        match recipe:
+            case DreamBoothLora():
+                dreambooth_lora.learn(character, recipe, begun, review, notify)
+            case PromptOnly():
+                prompt_only.learn(character, recipe, begun, review, notify)
+            case _:
+                assert_never(recipe)
+        return begun
+
+
+@contextmanager
+def open_painter(
+    run: StrPath, checkpoint: Checkpoint | None = None, device: str = "auto"
+) -> Iterator[Painter]:
+    """The painter of a run, with its newest checkpoint or the one given.
+
+    Raises `UserError` if nothing is learned there yet, or if the base is not the one it was learned on.
+    """
+    opened = open_run(run)
+    checkpoint = checkpoint or opened.newest()
+    if checkpoint is None:
+        raise UserError(f"Nothing is learned in {opened.folder} yet: give the same learn command again.")
+    recipe = opened.recipe
+    match recipe:
+        case DreamBoothLora():
+            painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device)
+        case PromptOnly():
+            painter = prompt_only.open_painter(opened, recipe, checkpoint, device)
+        case _:
+            assert_never(recipe)
+    with painter as opened_painter:
+        yield opened_painter

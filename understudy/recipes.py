@@ -1,0 +1,252 @@
+"""Every knob: one recipe per method and the settings of drawing; their docstrings are the help everywhere.
+
+Nothing here needs torch, so that a command line, a web form and the documents read the same text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from understudy.domain import UserError
+
+PUPPET = "puppet"
+"""The name of the base that comes with the package."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Target = Literal["attention", "feed-forward", "convolutions", "time"]
+
+PRIOR_PROMPTS = (
+    "a picture of {a_noun} standing, front view",
+    "a picture of {a_noun} standing, side view",
+    "a picture of {a_noun} standing, back view",
+    "a picture of {a_noun} waving",
+    "a picture of {a_noun} running",
+    "a picture of {a_noun} jumping",
+    "a picture of {a_noun} sitting",
+    "a picture of {a_noun} praying",
+    "a picture of {a_noun} with hands on face",
+    "a picture of {a_noun} with ice cream",
+    "a picture of {a_noun} holding a book",
+    "a picture of {a_noun} eating a sandwich",
+    "a picture of {a_noun} in front of a castle",
+    "a picture of {a_noun} watching the sunset",
+    "a picture of {a_noun} walking in the woods",
+    "a picture of {a_noun} looking up",
+    "a picture of a sad {noun}",
+    "a picture of a smiling {noun}",
+    "a picture of an angry {noun}",
+    "a picture of a laughing {noun}",
+)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PromptOnly(_Frozen):
+    """Learn nothing: the character is described in words (the study's prompt-only baseline)."""
+
+    method: Literal["prompt-only"] = "prompt-only"
+
+    base: str = PUPPET
+    """The base to draw with: "puppet", or a folder in Stable Diffusion 1.x layout."""
+
+    description: str = ""
+    """What stands for the character in a prompt, e.g. "a girl with red hair"; empty: "a" and the noun."""
+
+    def words(self, name: str, noun: str) -> str:
+        """What the base reads where a prompt says the character's name."""
+        return self.description or with_article(noun)
+
+
+class Finetune(_Frozen):
+    """What all methods share that train a part of a base on the drawings."""
+
+    base: str = PUPPET
+    """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
+
+    steps: int = Field(400, ge=1)
+    """How many steps to learn; a finished run goes on when this is raised."""
+
+    seed: int = Field(0, ge=0)
+    """The seed of all that is random in learning."""
+
+    subject: str = "{name}"
+    """What stands for the character in a prompt: a template of {name} and {noun}."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+    """The learning rate of Adam, constant after the warm-up."""
+
+    warmup_steps: int = Field(20, ge=0)
+    """Steps in which the learning rate rises from nothing."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    """Pull of the trained weights towards zero."""
+
+    averaging: float = Field(0.98, ge=0, lt=1)
+    """Decay of the running average of the weights, which is what draws; 0 takes the last weights."""
+
+    batch: int = Field(6, ge=1)
+    """Pictures in one step."""
+
+    views: int = Field(8, ge=1)
+    """Variants of each drawing: the first as it is, the others moved and scaled a little."""
+
+    scale_jitter: float = Field(0.06, ge=0, lt=1)
+    """How much smaller or larger a variant may be, as a share of its size."""
+
+    place_jitter: float = Field(0.04, ge=0, lt=1)
+    """How far a variant may be moved, as a share of the picture's side."""
+
+    flips: bool = False
+    """Mirror half of the variants; only for characters that look alike from both sides."""
+
+    caption_dropout: Share = 0.1
+    """Share of the pictures that are learned without their caption, which guidance needs."""
+
+    background_weight: Share = 0.3
+    """Weight of the paper around the figure in the loss; 1 treats both alike."""
+
+    prior_weight: float = Field(1.0, ge=0)
+    """Weight of the class pictures, which keep the base's knowledge; 0 does without them."""
+
+    prior_share: Share = 0.25
+    """Share of the pictures in a step that are class pictures."""
+
+    prior_pictures: int = Field(64, ge=1)
+    """How many class pictures the base draws before it learns."""
+
+    prior_steps: int = Field(15, ge=1)
+    """Denoising steps for a class picture."""
+
+    prior_guidance: float = Field(3.0, ge=1)
+    """Guidance for a class picture."""
+
+    prior_prompts: tuple[str, ...] = Field(PRIOR_PROMPTS, min_length=1)
+    """What the class pictures show, in turn: templates of {noun} and {a_noun}."""
+
+    min_snr: float = Field(0.0, ge=0)
+    """Cap of the signal-to-noise ratio in the loss weight (arXiv 2303.09556), commonly 5; 0 for none."""
+
+    snapshot_every: int = Field(100, ge=1)
+    """Steps between weights that are kept for good and shown to the reviewer."""
+
+    @model_validator(mode="after")
+    def _known_templates(self) -> Self:
+        if "{name}" not in self.subject:
+            raise ValueError("subject must contain {name}")
+        self.words("name", "noun")
+        for number in range(len(self.prior_prompts)):
+            self.prior_prompt(number, "noun")
+        return self
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether class pictures take part."""
+        return self.prior_weight > 0 and self.prior_share > 0
+
+    def words(self, name: str, noun: str) -> str:
+        """What the base reads where a prompt says the character's name."""
+        return _fill(self.subject, {"name": name, "noun": noun})
+
+    def prior_prompt(self, number: int, noun: str) -> str:
+        """The prompt of the class picture with this number."""
+        template = self.prior_prompts[number % len(self.prior_prompts)]
+        return _fill(template, {"noun": noun, "a_noun": with_article(noun)})
+
+
+class DreamBoothLora(Finetune):
+    """DreamBooth with a low-rank adapter (LoRA) on the denoiser: the study's best method.
+
+    Sources: Ruiz et al., DreamBooth, arXiv 2208.12242; Hu et al., LoRA, arXiv 2106.09685.
+    """
+
+    method: Literal["dreambooth-lora"] = "dreambooth-lora"
+
+    rank: int = Field(16, ge=1)
+    """Rank of the adapter: what it can hold, and its size."""
+
+    alpha: float = Field(16.0, gt=0)
+    """Strength of the adapter: its output is scaled by alpha / rank."""
+
+    targets: tuple[Target, ...] = Field(
+        ("attention", "feed-forward", "convolutions", "time"), min_length=1
+    )
+    """The layers that are adapted."""
+
+
+Recipe = Annotated[DreamBoothLora | PromptOnly, Field(discriminator="method")]
+
+
+class DrawSettings(_Frozen):
+    """How pictures are drawn; what they show is said by their scenes."""
+
+    steps: int = Field(25, ge=1)
+    """Denoising steps; beyond 50 nothing improves."""
+
+    guidance: float = Field(4.0, ge=1)
+    """How strictly the prompt is followed; 1 is without guidance."""
+
+    negative: str = ""
+    """What must not be in the pictures, for scenes that do not say it themselves."""
+
+    batch: int = Field(4, ge=1)
+    """Pictures drawn at once: changes the speed and the memory, never the picture."""
+
+
+def place_subject(prompt: str, name: str, words: str) -> str:
+    """`prompt` with `words` wherever it says the character's `name`, as a whole word in any case."""
+    pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
+    return re.sub(pattern, lambda _: words, prompt, flags=re.IGNORECASE)
+
+
+def with_article(noun: str) -> str:
+    """ "a girl", "an owl"."""
+    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    """Fill {fields}; raises `ValueError` where the template has others."""
+    unknown = set(re.findall(r"\{(.*?)\}", template)) - set(values)
+    if unknown:
+        raise ValueError(f"{template!r} has {{{min(unknown)}}}, but only {sorted(values)} can be filled in")
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
+
+
+_RECIPES: TypeAdapter[DreamBoothLora | PromptOnly] = TypeAdapter(Recipe)
+
+
+def read_recipe(path: Path) -> DreamBoothLora | PromptOnly:
+    """Read a recipe's TOML file; raises `UserError` if it is no recipe."""
+    try:
+        return _RECIPES.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a TOML file ({error}): mend it.") from error
+    except ValidationError as error:
+        raise UserError(f"{path} is not a recipe: {explain(error)}.") from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first mistake of a recipe in a few words."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part not in ("dreambooth-lora", "prompt-only"))
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def write_toml(recipe: BaseModel) -> str:
+    """A recipe as TOML, every knob with its help as a comment; `read_recipe` is the inverse."""
+    lines = []
+    for name, value in recipe.model_dump(mode="json").items():
+        help_text = type(recipe).model_fields[name].description
+        lines += [f"# {line}" for line in (help_text or "").splitlines()]
+        # JSON's strings, numbers, booleans and flat lists are TOML's too.
+        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
