@@ -15,18 +15,31 @@ LAYERS = (
     {"domain", "version"},
     {"events"},
     {"recipes"},
-    {"runs", "provenance"},
+    {"runs"},
+    {"provenance"},
     {"bases", "drawings"},
     {"methods"},
     {"pictures", "judges"},
+    {"judging"},
     {"choosing"},
     {"comics", "reports", "sweeps"},
-    {"terminal"},
+    {"terminal", "options"},
     {"cli", "web", "demo"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 OF_THE_WORLD = {"cli", "demo", "judges", "pretrain", "world"}
-TORCHLESS = {"domain", "events", "version", "recipes", "provenance", "world", "cli", "terminal"}
+TORCHLESS = {
+    "domain",
+    "events",
+    "version",
+    "recipes",
+    "provenance",
+    "world",
+    "cli",
+    "terminal",
+    "options",
+    "runs",
+}
 
 
 def modules() -> list[Path]:

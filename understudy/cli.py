@@ -6,6 +6,7 @@ import errno
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -66,13 +67,65 @@ def hero(seed: int, out: Path, scene: str | None) -> None:
 def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs: object) -> None:
     """Learn the character in the folder DRAWINGS; the same command goes on after a stop."""
     import understudy
+    from understudy.drawings.keep import keep_drawings
     from understudy.options import make_recipe
     from understudy.terminal import listening
 
-    recipe = make_recipe(method, {name: value for name, value in knobs.items() if value not in (None, ())})
+    recipe = make_recipe(method, _given(**knobs))
     with listening() as notify:
-        understudy.learn(drawings, name, run, noun=noun, recipe=recipe, notify=notify)
+        character = understudy.read_character(drawings, name, noun, notify)
+        learned = understudy.learn(character, recipe, run, notify=notify)
+        keep_drawings(character, learned)
     click.echo(f'Learned. Now draw: understudy draw {run} "a picture of {name} waving"', err=True)
+
+
+@commands.command()
+@click.argument("run", type=FOLDER)
+@click.argument("prompt")
+@click.option("--count", type=COUNT, default=4, show_default=True, help="How many pictures.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
+@click.option("--steps", type=COUNT, help="Denoising steps. [default: 25]")
+@click.option("--guidance", type=float, help="How strictly the prompt is followed; 1 is without guidance.")
+@click.option("--negative", help="What must not be in the pictures.")
+@click.option("--out", type=FOLDER, help="The folder to write to. [default: RUN/pictures]")
+def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **settings: object) -> None:
+    """Draw PROMPT with the character that RUN has learned; its name in PROMPT stands for it."""
+    import understudy
+    from understudy.options import validated
+    from understudy.recipes import DrawSettings
+    from understudy.terminal import listening
+
+    asked = validated(DrawSettings, _given(**settings))
+    scenes = understudy.seeded_scenes([prompt], count, seed)
+    with listening() as notify:
+        paths = understudy.draw(run, scenes, asked, out, notify)
+    _say(paths)
+
+
+@commands.command()
+@click.argument("run", type=FOLDER)
+@click.option(
+    "--prompts", type=FOLDER, help="A text file, one prompt a line. [default: the study's thirteen]"
+)
+@click.option("--count", type=COUNT, default=3, show_default=True, help="Pictures for each prompt.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The first picture's seed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
+def judge(run: Path, prompts: Path | None, count: int, seed: int, as_json: bool) -> None:
+    """Draw the character of RUN in test scenes and say how many of the pictures are right."""
+    from understudy.judges.puppet import PuppetJudge
+    from understudy.judging import judge_run, read_prompts
+    from understudy.pictures import seeded_scenes
+    from understudy.runs import open_run
+    from understudy.terminal import listening
+    from understudy.world.captions import STUDY_PROMPTS
+
+    name = open_run(run).manifest.name
+    wishes = (
+        read_prompts(prompts, name) if prompts else [prompt.format(name=name) for prompt in STUDY_PROMPTS]
+    )
+    with listening() as notify:
+        report = judge_run(run, seeded_scenes(wishes, count, seed), PuppetJudge(), notify=notify)
+    click.echo(json.dumps(asdict(report), indent=2) if as_json else report.text())
 
 
 def main() -> None:
@@ -110,6 +163,11 @@ def run_command(arguments: Sequence[str]) -> int:
 def _mistake(sentence: str) -> int:
     click.echo(f"understudy: {sentence}", err=True)
     return MISTAKE
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were given; what was not is left to the recipe or the settings."""
+    return {name: value for name, value in options.items() if value not in (None, ())}
 
 
 def _say(paths: Sequence[Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -13,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from understudy.domain import Pixels, UserError
+from understudy.runs import write_whole
 from understudy.version import VERSION
 
 # IPTC NewsCodes, the value that the EU's marking duty and most viewers look for.
@@ -37,8 +37,8 @@ def write_picture(path: Path, pixels: Pixels, record: Mapping[str, str]) -> None
     The same pixels and record give the same bytes: nothing here depends on when or where they are written.
     A picture that lies at `path` is whole and has its sidecar, even if the process is killed in between.
     """
-    _write_whole(path.with_suffix(".json"), _sidecar(path, record))
-    _write_whole(path, _png(pixels, record))
+    write_whole(path.with_suffix(".json"), _sidecar(path, record))
+    write_whole(path, _png(pixels, record))
 
 
 def read_record(path: Path) -> dict[str, str]:
@@ -73,10 +73,3 @@ def _sidecar(path: Path, record: Mapping[str, str]) -> bytes:
 
 def _tool() -> str:
     return f"understudy {VERSION}"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -36,6 +36,21 @@ class QualityReport:
     not_judged: Mapping[str, int]
     by_prompt: Mapping[str, float]
 
+    def text(self) -> str:
+        """The figures as lines to read."""
+        lines = [
+            f"{self.quality_ratio:.0%} of {self.n} pictures pass "
+            f"(95% interval {self.low:.0%} to {self.high:.0%}).",
+            f"Same character: {self.same_character:.0%}. Damaged: {self.damaged:.0%}.",
+        ]
+        if self.by_attribute:
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in self.by_attribute.items())
+            lines.append(f"Right as asked for: {shares}.")
+        lines += [f"  {share:4.0%}  {prompt}" for prompt, share in self.by_prompt.items()]
+        if self.not_judged:
+            lines.append(f"Not judged, and so never right: {', '.join(self.not_judged)}.")
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
 class Estimate:

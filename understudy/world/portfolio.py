@@ -30,7 +30,7 @@ def write_drawings(hero: Hero, folder: Path) -> list[Path]:
 
 
 def write_scene(hero: Hero, prompt: str, folder: Path, seed: int = 0) -> Path:
-    """Write the hero's true picture of what `prompt` asks for; raises `UserError` where the world lacks it."""
+    """Write the hero's true picture of what `prompt` asks for; raises `UserError` as `wish` does."""
     name = re.sub(r"\W+", "-", prompt).strip("-").lower()[:60] or "scene"
     folder.mkdir(parents=True, exist_ok=True)
     return _write_png(folder / f"{name}.png", oracle(hero, wish(hero, prompt), seed))
