@@ -311,10 +311,9 @@ def _join(head: Sequence[str], clauses: Sequence[str], comma: bool) -> str:
 
 
 def _count(text: str) -> int:
-    """About how many tokens a caption has: its known words and commas are one each, a name about three."""
-    return sum(
-        1 if word in phrases.caption_words() else 3 for word in re.findall(r"\w+|[^\w\s]+", text.lower())
-    )
+    """About how many tokens a caption has: its known words and commas are one each, a name at most six."""
+    pieces = re.findall(r"\w+|[^\w\s]", text.lower())
+    return sum(1 if piece == "," or piece in phrases.caption_words() else 6 for piece in pieces)
 
 
 def _shorten(text: str) -> str:
