@@ -10,7 +10,7 @@ BIN := .venv/bin
 .PHONY: demo test check format
 
 demo: $(READY)
-	$(BIN)/python -m understudy.demo
+	$(BIN)/understudy demo --out runs/demo
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -128,6 +128,25 @@ def judge(run: Path, prompts: Path | None, count: int, seed: int, as_json: bool)
     click.echo(json.dumps(asdict(report), indent=2) if as_json else report.text())
 
 
+@commands.command()
+@click.option(
+    "--out", type=FOLDER, default=Path("runs/demo"), show_default=True, help="The folder to write to."
+)
+@click.option("--base", help="The base to learn on. [default: puppet]")
+@click.option("--steps", type=COUNT, help="How many steps to learn. [default: the recipe's]")
+def demo(out: Path, **knobs: object) -> None:
+    """Learn the example character and draw twelve scenes of it on a sheet, beside the truth."""
+    from understudy.demo import run_demo
+    from understudy.options import validated
+    from understudy.recipes import DrawSettings, DreamBoothLora
+    from understudy.terminal import listening
+
+    recipe = validated(DreamBoothLora, _given(**knobs))
+    with listening() as notify:
+        sheet = run_demo(out, recipe, DrawSettings(), notify)
+    click.echo(sheet)
+
+
 def main() -> None:
     """The console script."""
     sys.exit(run_command(sys.argv[1:]))

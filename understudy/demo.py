@@ -1,0 +1,92 @@
+"""The example character from its six drawings to a sheet of new pictures, beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from understudy.domain import Pixels
+from understudy.drawings.keep import keep_drawings
+from understudy.drawings.read import read_character
+from understudy.events import Notify
+from understudy.methods import learn
+from understudy.pictures import draw, seeded_scenes
+from understudy.recipes import DrawSettings, DreamBoothLora
+from understudy.world.heroes import EXAMPLE, oracle
+from understudy.world.portfolio import wish, write_drawings
+
+SCENES = (
+    "waving, smiling",
+    "sad",
+    "laughing",
+    "praying",
+    "with hands on face",
+    "with ice cream",
+    "holding a book",
+    "eating a sandwich",
+    "in front of a castle",
+    "watching the sunset",
+    "walking in the woods",
+    "looking up",
+)
+NUM_COLUMNS = 3
+CELL_PX = 192
+GAP_PX = 12
+LABEL_PX = 30
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place of the sheet: what was asked for, what was drawn, and what the world's own hand draws."""
+
+    label: str
+    drawn: Pixels
+    truth: Pixels
+
+
+def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: Notify) -> Path:
+    """Learn the example character, draw twelve scenes, and return the sheet's path in the folder `out`."""
+    name = EXAMPLE.name
+    write_drawings(EXAMPLE, out / "drawings")
+    character = read_character(out / "drawings", name, EXAMPLE.noun, notify)
+    run = learn(character, recipe, out / "run", notify=notify)
+    keep_drawings(character, run)
+    prompts = [f"a picture of {name} {scene}" for scene in SCENES]
+    paths = draw(run, seeded_scenes(prompts, 1), settings, notify=notify)
+    entries = [
+        Entry(f"{name} {scene}", _read(path), oracle(EXAMPLE, wish(EXAMPLE, prompt)))
+        for scene, prompt, path in zip(SCENES, prompts, paths, strict=True)
+    ]
+    sheet = out / "sheet.png"
+    make_sheet(entries).save(sheet)
+    return sheet
+
+
+def make_sheet(entries: list[Entry]) -> Image.Image:
+    """A grid of pairs, left what was drawn and right the truth, each pair under its label."""
+    width = GAP_PX + NUM_COLUMNS * (2 * CELL_PX + 2 * GAP_PX)
+    num_rows = -(-len(entries) // NUM_COLUMNS)
+    sheet = Image.new("RGB", (width, GAP_PX + num_rows * (LABEL_PX + CELL_PX + GAP_PX)), "#e8e4dc")
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(15)
+    for entry, (left, top) in zip(entries, _places(len(entries)), strict=True):
+        pen.text((left, top + 6), f"{entry.label}   (drawn | truth)", fill="#222222", font=font)
+        for column, pixels in enumerate((entry.drawn, entry.truth)):
+            cell = Image.fromarray(pixels).resize((CELL_PX, CELL_PX), Image.Resampling.LANCZOS)
+            sheet.paste(cell, (left + column * CELL_PX, top + LABEL_PX))
+    return sheet
+
+
+def _places(count: int) -> Iterator[tuple[int, int]]:
+    for index in range(count):
+        row, column = divmod(index, NUM_COLUMNS)
+        yield GAP_PX + column * (2 * CELL_PX + 2 * GAP_PX), GAP_PX + row * (LABEL_PX + CELL_PX + GAP_PX)
+
+
+def _read(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
