@@ -175,9 +175,7 @@ class DreamBoothLora(Finetune):
     alpha: float = Field(16.0, gt=0)
     """Strength of the adapter: its output is scaled by alpha / rank."""
 
-    targets: tuple[Target, ...] = Field(
-        ("attention", "feed-forward", "convolutions", "time"), min_length=1
-    )
+    targets: tuple[Target, ...] = Field(("attention", "feed-forward", "convolutions", "time"), min_length=1)
     """The layers that are adapted."""
 
 

@@ -129,7 +129,8 @@ class Run:
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, by step; those whose record cannot be read are left out."""
-        found = (_read_checkpoint(path.parent) for path in self._checkpoints.glob(f"[0-9]*/{CHECKPOINT_FILE}"))
+        records = self._checkpoints.glob(f"[0-9]*/{CHECKPOINT_FILE}")
+        found = (_read_checkpoint(record.parent) for record in records)
         return sorted((checkpoint for checkpoint in found if checkpoint), key=lambda one: one.step)
 
     def newest(self) -> Checkpoint | None:
@@ -346,7 +347,7 @@ def _lock(path: Path) -> Iterator[None]:
         try:
             _lock_file(file)
         except OSError as error:
-            raise UserError(f"Another process is at work on {path.parent}: wait for it, or stop it.") from error
+            raise UserError(f"Another process works on {path.parent}: wait for it, or stop it.") from error
         yield
 
 

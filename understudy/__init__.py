@@ -1,0 +1,53 @@
+"""Six drawings of an invented character in, new pictures of it out. The whole of it in five lines:
+
+import understudy
+mino = understudy.read_character("drawings/mino", name="Mino", noun="girl")
+run = understudy.learn(mino, understudy.DreamBoothLora(), "runs/mino")
+files = understudy.draw(run, ["a picture of Mino reading a book"])
+report = understudy.judge(run)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from understudy.domain import Character, Scene, UserError
+    from understudy.drawings.read import read_character
+    from understudy.methods import learn, open_painter
+    from understudy.pictures import draw
+    from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly
+
+__all__ = [
+    "Character",
+    "DrawSettings",
+    "DreamBoothLora",
+    "PromptOnly",
+    "Scene",
+    "UserError",
+    "draw",
+    "learn",
+    "open_painter",
+    "read_character",
+]
+
+_HOMES = {
+    "Character": "domain",
+    "DrawSettings": "recipes",
+    "DreamBoothLora": "recipes",
+    "PromptOnly": "recipes",
+    "Scene": "domain",
+    "UserError": "domain",
+    "draw": "pictures",
+    "learn": "methods",
+    "open_painter": "methods",
+    "read_character": "drawings.read",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only then: asking for help must not wait for torch (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'understudy' has no attribute {name!r}")
+    return getattr(import_module(f"understudy.{_HOMES[name]}"), name)

@@ -1,0 +1,128 @@
+"""The Stable Diffusion 1.x family: one CLIP text encoder, a U-Net with cross-attention, 2-D latents.
+
+All sizes come from the configs: the embedded base, a toy of the tests and Stable Diffusion 1.5 differ in
+nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from diffusers.utils import logging as diffusers_logging
+from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
+
+from understudy.bases.objectives import Objective, make_objective
+from understudy.domain import UserError
+from understudy.recipes import Target
+from understudy.runs import Plan
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+# The ends of the names of the U-Net's layers; a base need not have all of them.
+LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
+    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
+    "feed-forward": ("ff.net.0.proj", "ff.net.2"),
+    "convolutions": ("conv1", "conv2", "conv_shortcut", "proj_in", "proj_out", "samplers.0.conv"),
+    "time": ("time_emb_proj", "add_embedding.proj"),
+}
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The Gaussian that the encoder gives for each picture: (B, channels, height, width), scaled."""
+
+    mean: Tensor
+    std: Tensor
+
+
+@dataclass(frozen=True)
+class Sd1Base:
+    """An opened base; nothing in it requires gradients."""
+
+    pipe: StableDiffusionPipeline
+    objective: Objective
+    plan: Plan
+    lora_targets: Mapping[Target, tuple[str, ...]]
+
+    @property
+    def denoiser(self) -> nn.Module:
+        """The U-Net."""
+        unet: nn.Module = self.pipe.unet
+        return unet
+
+    @property
+    def size_px(self) -> int:
+        """Side of the pictures it was trained on."""
+        return int(self.pipe.unet.config.sample_size * self.pipe.vae_scale_factor)
+
+    @torch.no_grad()
+    def encode_image(self, pixels_B3HW: Tensor) -> Latents:
+        """Pictures in -1 ... 1 to the distributions of their latents."""
+        vae = self.pipe.vae
+        found = vae.encode(pixels_B3HW.to(vae.device, vae.dtype)).latent_dist
+        scale = vae.config.scaling_factor
+        return Latents((found.mean * scale).float(), (found.std * scale).float())
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to pictures in -1 ... 1."""
+        vae = self.pipe.vae
+        pixels: Tensor = vae.decode(latents.to(vae.device, vae.dtype) / vae.config.scaling_factor).sample
+        return pixels.float()
+
+    @torch.no_grad()
+    def encode_prompt(self, prompts: Sequence[str]) -> Tensor:
+        """Prompts to what the U-Net attends to: (prompts, tokens, width)."""
+        # The pipeline's own way, so that learning and drawing read a prompt alike.
+        hidden: Tensor = self.pipe.encode_prompt(list(prompts), self.pipe.device, 1, False)[0]
+        return hidden
+
+    def predict(self, noisy: Tensor, times_B: Tensor, prompts_BLD: Tensor) -> Tensor:
+        """The U-Net's answer, in the shape of `noisy`."""
+        unet = self.pipe.unet
+        with torch.autocast(unet.device.type, DTYPES[self.plan.precision], self.plan.precision != "fp32"):
+            return unet(noisy, times_B, encoder_hidden_states=prompts_BLD, return_dict=False)[0].float()  # type: ignore[no-any-return]
+
+
+def open_base(folder: Path, plan: Plan, min_snr: float = 0.0) -> Sd1Base:
+    """Open the base in `folder` (see `catalog.find_base`), without the network.
+
+    `min_snr` caps the weight of nearly clean pictures in its objective. Raises `UserError` if it cannot be
+    loaded.
+    """
+    pipe = _load(folder)
+    pipe.set_progress_bar_config(disable=True)
+    # However the weights are stored; bf16 to fp32 is exact.
+    pipe.to(plan.device, DTYPES[plan.precision])
+    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
+        part.requires_grad_(False).eval()
+    objective = make_objective(pipe.scheduler.config, pipe.scheduler.alphas_cumprod.float().cpu(), min_snr)
+    return Sd1Base(pipe, objective, plan, LORA_TARGETS)
+
+
+def _load(folder: Path) -> StableDiffusionPipeline:
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the libraries' next major releases will change
+        try:
+            return StableDiffusionPipeline.from_pretrained(
+                folder,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+                local_files_only=True,
+            )
+        except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
+            what = _first_line(error)
+            raise UserError(f"The base in {folder} cannot be loaded ({what}): get it again.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,189 @@
+"""What a base is trained on, resident in memory: encoded once, so that no step needs the autoencoder."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from understudy.bases.sd1 import Sd1Base
+from understudy.domain import Character, Pixels
+from understudy.drawings.prepare import View, caption_prompt, make_views
+from understudy.events import Notify, Step
+from understudy.methods.class_pictures import ClassPicture
+from understudy.recipes import Finetune
+from understudy.runs import write_whole
+
+EXAMPLES_FILE = "examples.safetensors"
+ENCODE_BATCH = 8
+NO_PROMPT = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N examples; rows of the same `unit` are views of one picture. All on the base's device.
+
+    mean, std (N, C, H, W): the latents' distributions. mask (N, 1, H, W): weights in the loss, 1 on average.
+    weight (N): weight of the example. prompt (N): its row in `prompts` (P, L, D), of which row 0 is the empty
+    prompt. unit (N) and is_prior (N), which are on the CPU: which picture it is, and whether a class picture.
+    """
+
+    mean: Tensor
+    std: Tensor
+    mask: Tensor
+    weight: Tensor
+    prompt: Tensor
+    prompts: Tensor
+    unit: Tensor
+    is_prior: Tensor
+
+    def save(self, path: Path) -> None:
+        """Write them as safetensors, whole or not at all."""
+        tensors = {field.name: getattr(self, field.name).contiguous() for field in fields(self)}
+        write_whole(path, safetensors.torch.save(tensors))
+
+    @classmethod
+    def load(cls, path: Path, device: str) -> Self:
+        """Read what `save` wrote."""
+        tensors = safetensors.torch.load_file(path)
+        on_cpu = {name: tensors.pop(name) for name in ("unit", "is_prior")}
+        return cls(**on_cpu, **{name: tensor.to(device) for name, tensor in tensors.items()})
+
+
+@dataclass(frozen=True)
+class Decks:
+    """Which examples a step takes: drawings and class pictures are dealt from two shuffled decks.
+
+    Every drawing comes up once before any comes up again, whatever the batch: none is ever dropped.
+    """
+
+    drawings: tuple[tuple[int, ...], ...]
+    prior: tuple[tuple[int, ...], ...]
+    prior_share: float
+    batch: int
+    seed: int
+
+    def deal(self, step: int) -> list[int]:
+        """The rows of the examples of a step."""
+        return [self._card(slot) for slot in range(step * self.batch, (step + 1) * self.batch)]
+
+    def _card(self, slot: int) -> int:
+        share = self.prior_share if self.prior else 0.0
+        num_prior = int(slot * share)
+        if int((slot + 1) * share) > num_prior:
+            return self._from_deck("prior", self.prior, num_prior)
+        return self._from_deck("drawings", self.drawings, slot - num_prior)
+
+    def _from_deck(self, name: str, deck: tuple[tuple[int, ...], ...], number: int) -> int:
+        round_, place = divmod(number, len(deck))
+        order = torch.randperm(len(deck), generator=keyed(self.seed, name, round_))
+        views = deck[int(order[place])]
+        return views[int(torch.randint(len(views), (1,), generator=keyed(self.seed, name, "view", number)))]
+
+
+def keyed(*key: object) -> torch.Generator:
+    """A CPU generator that is the same for the same key, on every machine and in every run."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def make_decks(examples: Examples, recipe: Finetune) -> Decks:
+    """The decks of a recipe's batch and shares."""
+    views: dict[tuple[bool, int], list[int]] = {}
+    for row, (unit, is_prior) in enumerate(
+        zip(examples.unit.tolist(), examples.is_prior.tolist(), strict=True)
+    ):
+        views.setdefault((is_prior, unit), []).append(row)
+    drawings = tuple(tuple(rows) for (is_prior, _), rows in views.items() if not is_prior)
+    prior = tuple(tuple(rows) for (is_prior, _), rows in views.items() if is_prior)
+    return Decks(drawings, prior, recipe.prior_share, recipe.batch, recipe.seed)
+
+
+def make_examples(
+    base: Sd1Base, character: Character, recipe: Finetune, prior: list[ClassPicture], notify: Notify
+) -> Examples:
+    """Encode all views of the drawings and all class pictures."""
+    words = recipe.words(character.name, character.noun)
+    rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
+    prompts = ["", *sorted({row.prompt for row in rows})]
+    latents = []
+    for first in range(0, len(rows), ENCODE_BATCH):
+        notify(Step("preparing", first, len(rows)))
+        some = np.stack([row.view.pixels for row in rows[first : first + ENCODE_BATCH]])
+        latents.append(base.encode_image(_to_tensor(some)))
+    notify(Step("preparing", len(rows), len(rows)))
+    mean = torch.cat([some.mean for some in latents])
+    background = torch.tensor([row.background for row in rows])
+    return Examples(
+        mean=mean,
+        std=torch.cat([some.std for some in latents]),
+        mask=_loss_masks([row.view.mask for row in rows], background, mean.shape[-2:]).to(mean),
+        weight=torch.tensor([row.weight for row in rows]).to(mean),
+        prompt=torch.tensor([prompts.index(row.prompt) for row in rows], device=mean.device),
+        prompts=torch.cat([base.encode_prompt([prompt]) for prompt in prompts]),
+        unit=torch.tensor([row.unit for row in rows]),
+        is_prior=torch.tensor([row.is_prior for row in rows]),
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    view: View
+    prompt: str
+    unit: int
+    weight: float
+    background: float
+    is_prior: bool
+
+
+def _drawing_rows(base: Sd1Base, character: Character, recipe: Finetune, words: str) -> list[_Row]:
+    rows = []
+    for unit, drawing in enumerate(character.drawings):
+        views = make_views(
+            drawing,
+            base.size_px,
+            recipe.views,
+            recipe.scale_jitter,
+            recipe.place_jitter,
+            recipe.flips,
+            (recipe.seed, unit),
+        )
+        prompt = caption_prompt(words, drawing.caption)
+        rows += [_Row(view, prompt, unit, 1.0, recipe.background_weight, False) for view in views]
+    return rows
+
+
+def _prior_rows(base: Sd1Base, prior: list[ClassPicture], recipe: Finetune) -> list[_Row]:
+    full = np.full((base.size_px, base.size_px), 255, np.uint8)
+    return [
+        _Row(View(_read_pixels(one.path), full), one.prompt, unit, recipe.prior_weight, 1.0, True)
+        for unit, one in enumerate(prior)
+    ]
+
+
+def _read_pixels(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))
+
+
+def _to_tensor(pixels_BHW3: Pixels) -> Tensor:
+    """Bytes to -1 ... 1, channels first."""
+    return torch.from_numpy(pixels_BHW3).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _loss_masks(masks: list[Pixels], background_N: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Masks at the latents' size, the background at its weight, each scaled to 1 on average: (N, 1, H, W)."""
+    figure = torch.from_numpy(np.stack(masks)).float()[:, None] / 255
+    # The largest value, so that a cell with a bit of the figure counts as figure.
+    figure = F.adaptive_max_pool2d(figure, size)
+    background = background_N[:, None, None, None]
+    mask = background + (1 - background) * figure
+    return mask / mask.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)

@@ -1,0 +1,25 @@
+"""Opening the base that a run was learned on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from understudy.bases.catalog import find_base, hash_base
+from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.domain import UserError
+from understudy.methods.planning import choose_plan
+from understudy.runs import Run
+
+
+@contextmanager
+def open_base_of(run: Run, device: str) -> Iterator[Sd1Base]:
+    """The run's base on `device`; raises `UserError` if it is not the one that the run was learned on."""
+    manifest = run.manifest
+    folder = find_base(manifest.base)
+    if hash_base(folder) != manifest.base_sha256:
+        raise UserError(
+            f"The base {manifest.base!r} has changed since {run.folder} was learned: "
+            "bring the old one back, or learn the character again."
+        )
+    yield open_base(folder, choose_plan(folder, device))

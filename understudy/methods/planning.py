@@ -1,0 +1,73 @@
+"""How to compute on this machine, and with which versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from understudy.bases.catalog import count_weight_bytes
+from understudy.domain import UserError
+from understudy.events import Note, Notify
+from understudy.runs import Manifest, Plan
+from understudy.version import VERSION
+
+LIBRARIES = ("torch", "diffusers", "transformers", "peft", "numpy")
+SMALL_BASE_BYTES = 500_000_000
+"""Below this, half precision saves no memory worth its error."""
+
+
+def choose_plan(base: Path, device: str = "auto") -> Plan:
+    """The plan for this machine; raises `UserError` for a device that it lacks.
+
+    A CPU computes in fp32: measured here, bf16 takes twice as long, and fp16 hangs.
+    """
+    chosen = _best_device() if device == "auto" else device
+    _check_device(chosen)
+    is_half = chosen.startswith("cuda") and count_weight_bytes(base) >= SMALL_BASE_BYTES
+    return Plan(device=chosen, precision="bf16" if is_half else "fp32", threads=torch.get_num_threads())
+
+
+@contextmanager
+def following(plan: Plan) -> Iterator[None]:
+    """Compute as the plan says, so that the same work gives the same numbers again."""
+    _check_device(plan.device)
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.set_num_threads(plan.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+
+
+def list_versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    return {"understudy": VERSION, **{library: version(library) for library in LIBRARIES}}
+
+
+def note_other_versions(manifest: Manifest, notify: Notify) -> None:
+    """Say so where a run goes on with other versions than it began with."""
+    now = list_versions()
+    changed = [name for name, before in manifest.versions.items() if now.get(name) != before]
+    if changed:
+        name = changed[0]
+        before, after = manifest.versions[name], now.get(name, "no")
+        notify(Note(f"The run began with {name} {before} and goes on with {after}: results may differ."))
+
+
+def _best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(f"The device {device!r} is not on this machine: choose cpu or auto.") from error

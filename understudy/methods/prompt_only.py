@@ -1,0 +1,37 @@
+"""Prompt-only: nothing is learned, the character is described in words; the baseline of every comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from understudy.domain import Character
+from understudy.events import Notify, Step
+from understudy.methods.opening import open_base_of
+from understudy.methods.painting import Painter, PipelinePainter, describe_run
+from understudy.methods.reviewing import Review
+from understudy.recipes import PromptOnly, place_subject
+from understudy.runs import Checkpoint, Run
+
+
+def learn(character: Character, recipe: PromptOnly, run: Run, review: Review, notify: Notify) -> None:
+    """Make the run's one checkpoint, which holds no weights."""
+    if run.newest() is None:
+        run.save(0, _write_nothing, keep=True)
+    notify(Step("learning", 1, 1))
+
+
+@contextmanager
+def open_painter(run: Run, recipe: PromptOnly, checkpoint: Checkpoint, device: str) -> Iterator[Painter]:
+    """The base itself, which reads the description where a prompt says the name."""
+    manifest = run.manifest
+    words = recipe.words(manifest.name, manifest.noun)
+    with open_base_of(run, device) as base:
+        yield PipelinePainter(
+            base, lambda prompt: place_subject(prompt, manifest.name, words), describe_run(run, checkpoint)
+        )
+
+
+def _write_nothing(folder: Path) -> None:
+    pass
