@@ -25,9 +25,8 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from understudy.domain import Character, Drawing, UserError
-from understudy.recipes import DreamBoothLora, PromptOnly, read_recipe, write_toml
+from understudy.recipes import Recipe, read_recipe, write_toml
 
-AnyRecipe = DreamBoothLora | PromptOnly
 StrPath = str | os.PathLike[str]
 
 RECIPE_FILE = "recipe.toml"
@@ -113,7 +112,7 @@ class Run:
         return str(self.folder)
 
     @property
-    def recipe(self) -> AnyRecipe:
+    def recipe(self) -> Recipe:
         """What was asked for."""
         return read_recipe(self.folder / RECIPE_FILE)
 
@@ -204,7 +203,7 @@ def open_run(folder: StrPath) -> Run:
 
 
 @contextmanager
-def begin_run(folder: StrPath, recipe: AnyRecipe, manifest: Manifest) -> Iterator[Run]:
+def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[Run]:
     """Begin the run in `folder`, or go on with it, while no other process does.
 
     Going on keeps the plan it was begun with. Raises `UserError` where the folder holds something else,
@@ -307,7 +306,7 @@ def _refuse_other_folders(folder: Path) -> None:
         raise UserError(f"{folder} holds other files and no run: give a new folder for the run.")
 
 
-def _refuse_differences(run: Run, recipe: AnyRecipe, manifest: Manifest) -> None:
+def _refuse_differences(run: Run, recipe: Recipe, manifest: Manifest) -> None:
     for what, before, now in _differences(run, recipe, manifest):
         raise UserError(
             f"{run.folder} was begun with {what} {before}, not {now}: "
@@ -315,7 +314,7 @@ def _refuse_differences(run: Run, recipe: AnyRecipe, manifest: Manifest) -> None
         )
 
 
-def _differences(run: Run, recipe: AnyRecipe, manifest: Manifest) -> Iterator[tuple[str, object, object]]:
+def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple[str, object, object]]:
     """(what, before, now) of everything that going on does not allow."""
     old, new = run.recipe.model_dump(), recipe.model_dump()
     if old["method"] != new["method"]:

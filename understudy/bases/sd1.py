@@ -28,7 +28,15 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
     "attention": ("to_q", "to_k", "to_v", "to_out.0"),
     "feed-forward": ("ff.net.0.proj", "ff.net.2"),
-    "convolutions": ("conv1", "conv2", "conv_shortcut", "proj_in", "proj_out", "samplers.0.conv"),
+    "convolutions": (
+        "conv1",
+        "conv2",
+        "conv_shortcut",
+        "proj_in",
+        "proj_out",
+        "downsamplers.0.conv",
+        "upsamplers.0.conv",
+    ),
     "time": ("time_emb_proj", "add_embedding.proj"),
 }
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import assert_never
 
+import understudy.methods.dreambooth_lora as dreambooth_lora
+import understudy.methods.prompt_only as prompt_only
 from understudy.bases.catalog import find_base, hash_base
 from understudy.domain import Character, UserError
 from understudy.events import Notify, ignore
-from understudy.methods import dreambooth_lora, prompt_only
 from understudy.methods.painting import Painter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.reviewing import Review, never_stop
-from understudy.recipes import DreamBoothLora, PromptOnly
+from understudy.recipes import DreamBoothLora, PromptOnly, Recipe
 from understudy.runs import (
-    AnyRecipe,
     Checkpoint,
     Manifest,
     Run,
@@ -30,7 +30,7 @@ __all__ = ["Painter", "learn", "open_painter"]
 
 def learn(
     character: Character,
-    recipe: AnyRecipe,
+    recipe: Recipe,
     run: StrPath,
     review: Review = never_stop,
     notify: Notify = ignore,

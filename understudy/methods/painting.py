@@ -42,7 +42,7 @@ class PipelinePainter:
     follows_text: bool = True
 
     def __call__(self, scenes: Sequence[Scene], settings: DrawSettings) -> Iterator[Picture]:
-        """Each picture starts from noise of its own seed, drawn on the CPU, so batch and device do not count."""
+        """Each picture starts from noise of its own seed, made on the CPU: its batch does not count."""
         for first in range(0, len(scenes), settings.batch):
             some = scenes[first : first + settings.batch]
             for scene, pixels in zip(some, self._draw(some, settings), strict=True):
