@@ -27,7 +27,7 @@ LAYERS = (
     {"cli", "web", "demo"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "demo", "judges", "pretrain", "world"}
+OF_THE_WORLD = {"cli", "demo", "judges", "judging", "pretrain", "world"}
 TORCHLESS = {
     "domain",
     "events",

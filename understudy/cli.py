@@ -14,6 +14,7 @@ import click
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
 FOLDER = click.Path(path_type=Path)
+OUT = click.Path(path_type=Path, file_okay=False)  # refused before the work, not after it
 SEED = click.IntRange(min=0)
 COUNT = click.IntRange(min=1)
 
@@ -40,7 +41,7 @@ def commands() -> None:
 
 @commands.command()
 @click.argument("seed", type=SEED)
-@click.option("--out", type=FOLDER, required=True, help="The folder to write to.")
+@click.option("--out", type=OUT, required=True, help="The folder to write to.")
 @click.option("--scene", help="Draw this scene instead of the six drawings, as the truth to compare with.")
 def hero(seed: int, out: Path, scene: str | None) -> None:
     """Draw the invented character number SEED: six drawings with captions to learn from."""
@@ -87,18 +88,18 @@ def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs:
 @click.option("--steps", type=COUNT, help="Denoising steps. [default: 25]")
 @click.option("--guidance", type=float, help="How strictly the prompt is followed; 1 is without guidance.")
 @click.option("--negative", help="What must not be in the pictures.")
-@click.option("--out", type=FOLDER, help="The folder to write to. [default: RUN/pictures]")
+@click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
 def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **settings: object) -> None:
     """Draw PROMPT with the character that RUN has learned; its name in PROMPT stands for it."""
-    import understudy
+    from understudy import pictures
     from understudy.options import validated
     from understudy.recipes import DrawSettings
     from understudy.terminal import listening
 
     asked = validated(DrawSettings, _given(**settings))
-    scenes = understudy.seeded_scenes([prompt], count, seed)
+    scenes = pictures.seeded_scenes([prompt], count, seed)
     with listening() as notify:
-        paths = understudy.draw(run, scenes, asked, out, notify)
+        paths = pictures.draw(run, scenes, asked, out, notify)
     _say(paths)
 
 
@@ -112,26 +113,19 @@ def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **sett
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
 def judge(run: Path, prompts: Path | None, count: int, seed: int, as_json: bool) -> None:
     """Draw the character of RUN in test scenes and say how many of the pictures are right."""
-    from understudy.judges.puppet import PuppetJudge
-    from understudy.judging import judge_run, read_prompts
-    from understudy.pictures import seeded_scenes
-    from understudy.runs import open_run
+    from understudy.judging import judge as judge_run
+    from understudy.judging import read_prompts
     from understudy.terminal import listening
     from understudy.world.captions import STUDY_PROMPTS
 
-    name = open_run(run).manifest.name
-    wishes = (
-        read_prompts(prompts, name) if prompts else [prompt.format(name=name) for prompt in STUDY_PROMPTS]
-    )
+    wishes = read_prompts(prompts) if prompts else STUDY_PROMPTS
     with listening() as notify:
-        report = judge_run(run, seeded_scenes(wishes, count, seed), PuppetJudge(), notify=notify)
+        report = judge_run(run, wishes, count, seed, notify=notify)
     click.echo(json.dumps(asdict(report), indent=2) if as_json else report.text())
 
 
 @commands.command()
-@click.option(
-    "--out", type=FOLDER, default=Path("runs/demo"), show_default=True, help="The folder to write to."
-)
+@click.option("--out", type=OUT, default=Path("runs/demo"), show_default=True, help="The folder to write to.")
 @click.option("--base", help="The base to learn on. [default: puppet]")
 @click.option("--steps", type=COUNT, help="How many steps to learn. [default: the recipe's]")
 def demo(out: Path, **knobs: object) -> None:

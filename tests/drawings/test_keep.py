@@ -1,0 +1,56 @@
+"""A run keeps its drawings exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.domain import Character, Drawing, UserError
+from understudy.drawings.keep import keep_drawings, kept_character
+from understudy.recipes import PromptOnly
+from understudy.runs import Manifest, Plan, Run, begin_run, record_drawings
+
+RANDOM = np.random.default_rng(0)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
+
+
+def begin(folder: Path, character: Character) -> Run:
+    manifest = Manifest(
+        name=character.name,
+        noun=character.noun,
+        drawings=record_drawings(character),
+        base="puppet",
+        base_sha256="0",
+        plan=Plan(device="cpu", precision="fp32", threads=1),
+        versions={},
+    )
+    with begin_run(folder, PromptOnly(), manifest) as run:
+        return run
+
+
+def test_drawings_come_back_as_they_were(tmp_path: Path) -> None:
+    drawings = (
+        Drawing(Path("b.jpg"), noise(20, 30, 3), 'waving, "hello"'),
+        Drawing(Path("a.png"), noise(9, 7, 3), "", noise(9, 7)),
+    )
+    character = Character("Mo", "girl", drawings)
+    run = begin(tmp_path / "run", character)
+    keep_drawings(character, run)
+    kept = kept_character(run)
+    assert (kept.name, kept.noun) == ("Mo", "girl")
+    for before, after in zip(drawings, kept.drawings, strict=True):
+        assert after.caption == before.caption
+        assert (after.pixels == before.pixels).all()
+        assert (after.mask is None) == (before.mask is None)
+        assert before.mask is None or (after.mask == before.mask).all()
+
+
+def test_a_run_without_its_drawings_says_so(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", Character("Mo", "girl", (Drawing(Path("a.png"), noise(4, 4, 3), ""),)))
+    with pytest.raises(UserError, match="same learn command"):
+        kept_character(run)

@@ -1,0 +1,278 @@
+"""Every verb end to end in a temporary folder, and every mistake in one sentence."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.toy_base import make_toy_base
+from understudy.cli import run_command
+from understudy.provenance import read_record
+
+PROMPT = "a picture of Mo waving"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_toy_base(tmp_path_factory.mktemp("base") / "toy")
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawings")
+    for number, colour in enumerate(("red", "green", "blue")):
+        image = Image.new("RGB", (48, 64), "white")
+        image.paste(colour, (12, 12, 36, 52))
+        image.save(folder / f"{number}.png")
+    (folder / "captions.csv").write_text("file,caption\n0.png,waving\n")
+    return folder
+
+
+def learn_arguments(drawings: Path, base: Path, run: Path, steps: int = 2) -> list[str]:
+    toy = "--prior-pictures 2 --prior-steps 1 --batch 2 --rank 2 --views 2 --snapshot-every 100"
+    return [
+        *("learn", str(drawings), "--name", "Mo", "--noun", "girl", "--run", str(run)),
+        *("--base", str(base), "--steps", str(steps), *toy.split()),
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(drawings: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "mo"
+    assert run_command(learn_arguments(drawings, base, folder)) == 0
+    return folder
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Run a command that must fail, and return its one sentence."""
+    capsys.readouterr()
+    assert run_command([str(argument) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("understudy: ")
+    assert err.count("\n") == 1
+    return err
+
+
+# ---------------------------------------------------------------- verbs
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from understudy.cli import run_command; run_command(['--help']); "
+        "print(sorted({'torch', 'diffusers', 'transformers', 'pydantic', 'cv2', 'rich'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+    for verb in ("learn", "draw", "judge", "hero", "demo"):
+        assert f"\n  {verb} " in result.stdout
+
+
+def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["learn", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--learning-rate NUMBER The learning rate of Adam" in text
+    assert "--rank INTEGER" in text
+    assert "--flips / --no-flips" in text
+
+
+def test_learn_writes_a_run(run: Path, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    assert (manifest["name"], manifest["noun"], manifest["base"]) == ("Mo", "girl", str(base))
+    assert "rank = 2" in (run / "recipe.toml").read_text()
+    assert sorted(path.name for path in (run / "drawings").iterdir()) == [
+        "01.png",
+        "02.png",
+        "03.png",
+        "captions.csv",
+    ]
+
+
+def test_the_same_command_goes_on(drawings: Path, base: Path, run: Path) -> None:
+    assert run_command(learn_arguments(drawings, base, run, steps=2)) == 0
+    assert run_command(learn_arguments(drawings, base, run, steps=3)) == 0
+    assert "steps = 3" in (run / "recipe.toml").read_text()
+
+
+def test_draw_writes_marked_pictures_and_the_same_again(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contents = []
+    for folder in ("first", "second"):
+        capsys.readouterr()
+        arguments = ["draw", str(run), PROMPT, "--count", "2", "--seed", "5", "--steps", "2"]
+        assert run_command([*arguments, "--out", str(tmp_path / folder)]) == 0
+        paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(paths) == 2
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+    assert contents[0][0] != contents[0][1]
+    record = read_record(paths[1])
+    assert (record["prompt"], record["seed"], record["steps"], record["character"]) == (
+        PROMPT,
+        "6",
+        "2",
+        "Mo",
+    )
+    assert json.loads(paths[1].with_suffix(".json").read_text())["weights_sha256"] == record["weights_sha256"]
+
+
+def test_a_picture_does_not_depend_on_its_batch(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = []
+    for seed, count in ((0, 3), (2, 1)):
+        capsys.readouterr()
+        arguments = ["--seed", str(seed), "--count", str(count), "--steps", "2"]
+        assert run_command(["draw", str(run), PROMPT, *arguments, "--out", str(tmp_path / str(seed))]) == 0
+        pictures.append(np.asarray(Image.open(capsys.readouterr().out.splitlines()[-1])).astype(float))
+    assert np.abs(pictures[0] - pictures[1]).mean() <= 1
+
+
+def test_prompt_only_learns_nothing_and_draws(drawings: Path, base: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    character = ["--name", "Mo", "--description", "a girl with red hair"]
+    method = ["--method", "prompt-only", "--base", str(base)]
+    assert run_command(["learn", str(drawings), "--run", str(run), *character, *method]) == 0
+    assert run_command(["draw", str(run), PROMPT, "--count", "1", "--steps", "1"]) == 0
+    (picture,) = (run / "pictures").glob("*.png")
+    assert read_record(picture)["prompt_as_read"] == "a picture of a girl with red hair waving"
+
+
+def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a picture of {name} waving\na picture of {name} playing tennis\n")
+    capsys.readouterr()
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "2", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert {"quality_ratio", "low", "high", "n", "same_character", "attributes"} <= figures.keys()
+    assert figures["n"] == 4
+    assert 0 <= figures["low"] <= figures["quality_ratio"] <= figures["high"] <= 1
+    assert figures["by_prompt"]["a picture of Mo playing tennis"] == 0
+    assert sum(figures["not_judged"].values()) == 2
+
+
+def test_judge_says_what_it_cannot_judge(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a picture of {name} playing tennis\n")
+    capsys.readouterr()
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("0% of 1 pictures pass")
+    assert "Not judged" in text
+    assert "tennis" in text
+
+
+def test_hero_writes_six_drawings_that_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from understudy.drawings.read import read_character
+
+    assert run_command(["hero", "3", "--out", str(tmp_path / "a")]) == 0
+    assert run_command(["hero", "3", "--out", str(tmp_path / "b")]) == 0
+    assert run_command(["hero", "4", "--out", str(tmp_path / "c")]) == 0
+    first, same, other = (read_character(tmp_path / folder, "Mo") for folder in "abc")
+    assert len(first.drawings) == 6
+    assert all(drawing.caption for drawing in first.drawings)
+    for one, two in zip(first.drawings, same.drawings, strict=True):
+        assert (one.pixels == two.pixels).all()
+    assert any(
+        (one.pixels != two.pixels).any() for one, two in zip(first.drawings, other.drawings, strict=True)
+    )
+
+
+def test_hero_draws_the_truth_of_a_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    scene = "a picture of a girl eating a sandwich in the woods"
+    assert run_command(["hero", "3", "--out", str(tmp_path), "--scene", scene]) == 0
+    (path,) = capsys.readouterr().out.splitlines()
+    assert Path(path).parent == tmp_path
+    assert Image.open(path).mode == "RGB"
+    assert "'playing tennis'" in mistake(capsys, "hero", "3", "--out", tmp_path, "--scene", "playing tennis")
+
+
+def test_demo_makes_a_sheet(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run_command(["demo", "--out", str(tmp_path), "--base", str(base), "--steps", "1"]) == 0
+    sheet = Path(capsys.readouterr().out.strip())
+    assert sheet == tmp_path / "sheet.png"
+    assert len(list((tmp_path / "run" / "pictures").glob("*.png"))) == 12
+    assert Image.open(sheet).size[0] > 1000
+
+
+def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(
+    drawings: Path, base: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    arguments = learn_arguments(drawings, base, run, steps=60)
+    command = [sys.executable, "-m", "understudy.cli", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("learning"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert rest.splitlines()[-1].startswith("Stopped")
+    assert run_command(arguments) == 0
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+def test_mistakes_of_learn(
+    drawings: Path, base: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--name", "Mo", "--run", tmp_path / "run", "--base", base]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear Mo")
+    assert "no folder" in mistake(capsys, "learn", tmp_path / "missing", *given)
+    assert "no drawing" in mistake(capsys, "learn", tmp_path / "empty", *given)
+    assert "--name" in mistake(capsys, "learn", drawings, "--run", tmp_path / "run")
+    assert "empty" in mistake(capsys, "learn", drawings, *given, "--name", " ")
+    assert "steps" in mistake(capsys, "learn", drawings, *given, "--steps", "0")
+    assert "learning_rate" in mistake(capsys, "learn", drawings, *given, "--learning-rate", "fast")
+    assert "--rank" in mistake(capsys, "learn", drawings, *given, "--method", "prompt-only", "--rank", "4")
+    assert "magic" in mistake(capsys, "learn", drawings, *given, "--method", "magic")
+    assert "no base" in mistake(capsys, "learn", drawings, *given, "--base", tmp_path / "missing")
+    assert "Stable Diffusion" in mistake(capsys, "learn", drawings, *given, "--base", drawings)
+    assert "other files" in mistake(capsys, "learn", drawings, *given, "--run", tmp_path / "mine")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_refuses_another_recipe(
+    drawings: Path, base: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = learn_arguments(drawings, base, run, steps=3)
+    assert "rank" in mistake(capsys, *arguments, "--rank", "4")
+    assert "name" in mistake(capsys, *arguments, "--name", "Jo")
+
+
+def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no run" in mistake(capsys, "draw", tmp_path / "missing", PROMPT)
+    assert "PROMPT" in mistake(capsys, "draw", run)
+    assert "guidance" in mistake(capsys, "draw", run, PROMPT, "--guidance", "0.5")
+    assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "0")
+    assert "is a file" in mistake(capsys, "draw", run, PROMPT, "--steps", "1", "--out", run / "run.json")
+    assert "no run" in mistake(capsys, "judge", tmp_path / "missing", "--json")
+    assert "cannot be read" in mistake(capsys, "judge", run, "--prompts", tmp_path / "missing.txt")
+    assert "SEED" in mistake(capsys, "hero", "-1", "--out", tmp_path)
+    assert "--out" in mistake(capsys, "hero", "3")
+    assert "No such command" in mistake(capsys, "paint")
+
+
+def test_no_verb_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([]) == 2
+    assert "Usage: understudy" in capsys.readouterr().err

@@ -1,0 +1,65 @@
+"""What a terminal shows, and how Ctrl-C stops the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from understudy.events import Cancelled, Note, Step
+from understudy.terminal import listening
+
+
+def test_lines_for_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with listening() as notify:
+        for done in range(101):
+            notify(Step("learning", done, 100, (("loss", 0.25),)))
+        notify(Note("One drawing [bold] is left out."))
+        notify(Step("drawing", 0, 2))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "learning 0/100, loss 0.25",
+        "learning 100/100, loss 0.25",
+        "One drawing [bold] is left out.",
+        "drawing 0/2",
+    ]
+
+
+def test_time_left_counts_from_where_this_process_began(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 20.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with listening() as notify:
+        notify(Step("learning", 50, 100))
+        notify(Step("learning", 60, 100))
+    assert "learning 60/100, 1:20 left" in capsys.readouterr().err
+
+
+def test_bars_for_a_person(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    with listening() as notify:
+        notify(Step("learning", 1, 2, (("loss", 0.25),)))
+        notify(Note("One drawing [bold] is left out."))
+        notify(Step("learning", 2, 2, (("loss", 0.125),)))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "2/2" in err
+    assert "loss 0.125" in err
+    assert "One drawing [bold] is left out." in err
+
+
+def test_interrupts_stop_at_the_next_event_and_then_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with listening() as notify:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Cancelled):
+            notify(Note("still here"))
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
