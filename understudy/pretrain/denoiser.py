@@ -1,0 +1,245 @@
+"""Trains the embedded base's U-Net on the world's latents and captions, with the text encoder frozen.
+
+What the world needs from a U-Net this small: the pooled caption modulates every block beside the usual
+cross-attention (`addition_embed_type="text"`, `scale_shift`), because a global condition is learned long before
+attention is; and the loss counts faces more than paper until late in training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from understudy.pretrain.latents import SHARD, LatentStore, caption_of, shown
+from understudy.pretrain.muon import muon_for
+from understudy.pretrain.training import AveragedWeights, keyed, train
+
+NUM_TIMES = 1000
+
+
+def build(cells: int = 12, channels: int = 16, text_width: int = 256) -> UNet2DConditionModel:
+    """The U-Net: 12, 6 and 3 cells across; attention at 6 and in the middle."""
+    return UNet2DConditionModel(
+        sample_size=cells,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=(96, 160, 224),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=text_width,
+        attention_head_dim=[3, 5, 7],
+        norm_num_groups=32,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        resnet_time_scale_shift="scale_shift",
+    )
+
+
+def make_scheduler() -> DPMSolverMultistepScheduler:
+    """v-prediction on Stable Diffusion's noise schedule, stretched to end in pure noise, so that paper stays white
+    (Lin et al. 2023, arXiv 2305.08891)."""
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=NUM_TIMES,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+    )
+
+
+def sample_times(count: int, alphas_cumprod: Tensor, generator: torch.Generator) -> Tensor:
+    """Times (count): four fifths Laplace-distributed in log-SNR around 0, where pictures are decided
+    (Hang et al. 2024, arXiv 2407.03297), a fifth uniform."""
+    log_snr = (alphas_cumprod / (1 - alphas_cumprod).clamp(min=1e-8)).clamp(min=1e-8).log()
+    u = torch.rand(count, generator=generator) - 0.5
+    wanted = -1.2 * u.sign() * (1 - 2 * u.abs()).clamp(min=1e-6).log()
+    times = (log_snr[None] - wanted[:, None]).abs().argmin(1)
+    uniform = torch.randint(0, NUM_TIMES, (count,), generator=generator)
+    return torch.where(torch.rand(count, generator=generator) < 0.2, uniform, times)
+
+
+class Lessons:
+    """Batches keyed by (seed, step): latents, weights and encoded captions."""
+
+    def __init__(self, store: LatentStore, base: Path, seed: int, batch: int) -> None:
+        self.store, self.seed, self.batch = store, seed, batch
+        self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
+        self.encoder = CLIPTextModel.from_pretrained(base / "text_encoder", torch_dtype=torch.float32).eval()
+
+    @torch.no_grad()
+    def encode(self, captions: list[str]) -> Tensor:
+        """Captions to (B, 40, width); an empty one is the pipeline's unconditional prompt."""
+        tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
+        hidden: Tensor = self.encoder(tokens.input_ids)[0]
+        return hidden
+
+    def at(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (B, C, h, w), weights (B, 1, h, w) and captions (B, 40, width) of one step."""
+        rng = random.Random(f"lesson {self.seed} {step}")
+        numbers = [rng.randrange(len(self.store)) for _ in range(self.batch)]
+        latents, weights = self.store.take(numbers)
+        captions = [caption_of(shown(n), f"{self.seed} {step} {n}") for n in numbers]
+        return latents, weights, self.encode(captions)
+
+
+def velocity_loss(
+    predict: Callable[[Tensor, Tensor, Tensor], Tensor],
+    alphas_cumprod: Tensor,
+    clean: Tensor,
+    weights: Tensor,
+    text: Tensor,
+    times: Tensor,
+    noise: Tensor,
+) -> Tensor:
+    """Mean weighted squared error of v per picture (B) (Salimans & Ho 2022, arXiv 2202.00512)."""
+    share = alphas_cumprod[times].view(-1, 1, 1, 1)
+    noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
+    target = share.sqrt() * noise - (1 - share).sqrt() * clean
+    weights = weights / weights.mean((1, 2, 3), keepdim=True)
+    error = (predict(noisy, times, text).float() - target).square()
+    return (error * weights).mean((1, 2, 3))
+
+
+def caption_gap(
+    unet: UNet2DConditionModel, lessons: Lessons, alphas_cumprod: Tensor, count: int = 128
+) -> dict[str, float]:
+    """Loss with true and with shuffled captions at three noise levels: equal means that the text path is dead."""
+    figures = {}
+    rng = random.Random("gap")
+    numbers = [rng.randrange(len(lessons.store)) for _ in range(count)]
+    latents, _ = lessons.store.take(numbers)
+    weights = torch.ones_like(latents[:, :1])
+    text = lessons.encode([caption_of(shown(n), f"gap {n}") for n in numbers])
+    noise = torch.randn(latents.shape, generator=keyed(9, 9))
+
+    def predict(noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
+        output: Tensor = unet(noisy, times, words).sample
+        return output
+
+    for time in (500, 700, 900):
+        times = torch.full((count,), time)
+        for label, words in (("true", text), ("shuffled", text.roll(1, 0))):
+            with torch.no_grad():
+                loss = velocity_loss(predict, alphas_cumprod, latents, weights, words, times, noise).mean()
+            figures[f"{label}_{time}"] = round(loss.item(), 4)
+    return figures
+
+
+def assemble(unet: UNet2DConditionModel, base: Path) -> StableDiffusionPipeline:
+    """The whole pipeline around a U-Net, from the parts saved in `base`."""
+    return StableDiffusionPipeline(
+        vae=AutoencoderKL.from_pretrained(base / "vae", torch_dtype=torch.float32),
+        text_encoder=CLIPTextModel.from_pretrained(base / "text_encoder", torch_dtype=torch.float32),
+        tokenizer=CLIPTokenizer.from_pretrained(base / "tokenizer"),
+        unet=unet,
+        scheduler=make_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def main() -> None:
+    """Train, and save the averaged weights beside the other parts of the base."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path("state/denoiser"))
+    parser.add_argument("--latents", type=Path, default=Path("state/latents"))
+    parser.add_argument(
+        "--base", type=Path, default=Path("state/base"), help="has vae, text_encoder, tokenizer"
+    )
+    parser.add_argument("--start", type=Path, help="a U-Net to go on from, with a fresh optimiser")
+    parser.add_argument("--steps", type=int, default=10000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--decay-from", type=float, default=0.75, help="share of the steps at a constant rate"
+    )
+    parser.add_argument("--shards", type=int, default=12, help=f"of {SHARD} pictures")
+    parser.add_argument("--steps-per-shard", type=int, default=150, help="a new shard is added so often")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--compile", action="store_true")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_flush_denormal(True)
+    unet = (
+        build()
+        if args.start is None
+        else UNet2DConditionModel.from_pretrained(args.start, torch_dtype=torch.float32)
+    )
+    unet = unet.to(memory_format=torch.channels_last)
+    # On the CPU the plain processor's backward is a third faster than fused attention's (docs/log.md).
+    unet.set_attn_processor(AttnProcessor())
+    vae = AutoencoderKL.from_pretrained(args.base / "vae", torch_dtype=torch.float32)
+    store = LatentStore(args.latents, vae.to(memory_format=torch.channels_last))
+    lessons = Lessons(store, args.base, args.seed, args.batch)
+    alphas_cumprod = make_scheduler().alphas_cumprod
+    optimiser = muon_for(
+        unet, args.rate, exclude=("conv_in", "conv_out", "time_embedding"), weight_decay=0.01
+    )
+    average = AveragedWeights(unet)
+    forward = torch.compile(unet) if args.compile else unet
+
+    def predict(noisy: Tensor, times: Tensor, text: Tensor) -> Tensor:
+        output: Tensor = forward(noisy, times, text).sample
+        return output
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        store.grow_to(min(args.shards, 2 + step // args.steps_per_shard))
+        clean, weights, text = lessons.at(step)
+        generator = keyed(args.seed, step)
+        times = sample_times(args.batch, alphas_cumprod, generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        plain = min(1.0, step / args.steps)
+        weights = weights.pow(1 - plain**2)
+        clean = clean.contiguous(memory_format=torch.channels_last)
+        return velocity_loss(predict, alphas_cumprod, clean, weights, text, times, noise).mean(), {}
+
+    def rate_of(step: int) -> float:
+        tail = max(0.0, (step / args.steps - args.decay_from) / (1 - args.decay_from))
+        return args.rate * min(1.0, (step + 1) / 200) * max(0.02, 1 - tail)
+
+    averaged = build().to(memory_format=torch.channels_last)
+
+    def check(step: int) -> dict[str, float]:
+        average.copy_to(averaged)
+        averaged.save_pretrained(args.base / "unet")
+        return caption_gap(averaged, lessons, alphas_cumprod)
+
+    train(
+        args.state,
+        unet,
+        optimiser,
+        loss_of,
+        rate_of,
+        args.steps,
+        average=average,
+        check=check,
+        check_every=1000,
+    )
+    check(args.steps)
+    assemble(averaged, args.base).save_pretrained(args.base)
+    print(json.dumps({"samples": args.steps * args.batch, "pictures": math.ceil(len(store))}))
+
+
+if __name__ == "__main__":
+    main()

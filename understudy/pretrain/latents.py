@@ -1,0 +1,124 @@
+"""The denoiser's training set: pictures of the world as latents, a shard at a time, each made from its seed.
+
+A shard holds only latents and loss weights; what a picture shows follows from its number again, so that every
+use of it can be captioned anew.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from understudy.domain import Attributes
+from understudy.pretrain.text import world_roster
+from understudy.world.canvas import PART_INDEX, PARTS
+from understudy.world.captions import sample_caption
+from understudy.world.characters import look_of, sample_traits
+from understudy.world.scenes import Painted, paint, sample_attributes
+
+SHARD = 2048
+NAMED_SHARE = 0.25
+FACE_PARTS = ("eye", "mouth", "brow", "prop")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What training picture `number` shows, and the character's name if it has one."""
+
+    attributes: Attributes
+    traits: Mapping[str, str]
+    name: str | None
+
+
+def shown(number: int) -> Shown:
+    """The content of a training picture, from its number alone."""
+    rng = random.Random(f"picture {number}")
+    if rng.random() < NAMED_SHARE:
+        known = rng.choice(_ROSTER)
+        attributes = sample_attributes(rng, known.kind)
+        return Shown(attributes, {"kind": known.kind, **known.traits}, known.name)
+    traits = sample_traits(rng)
+    return Shown(sample_attributes(rng, traits["kind"]), traits, None)
+
+
+def painted(number: int) -> Painted:
+    """The training picture itself."""
+    what = shown(number)
+    return paint(look_of(what.traits), what.attributes, number)
+
+
+def caption_of(what: Shown, seed: str) -> str:
+    """One of the picture's many captions; a tenth of them say nothing."""
+    traits = {name: value for name, value in what.traits.items() if name != "kind"}
+    return sample_caption(what.attributes, traits, random.Random(seed), what.name).text
+
+
+_ROSTER = world_roster()
+
+
+class LatentStore:
+    """Shards of latents in a folder, made when first asked for and kept in memory."""
+
+    def __init__(self, folder: Path, vae: AutoencoderKL) -> None:
+        self.folder = folder
+        self.vae = vae
+        folder.mkdir(parents=True, exist_ok=True)
+        self._latents: list[Tensor] = []
+        self._weights: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self._latents) * SHARD
+
+    def grow_to(self, num_shards: int) -> None:
+        """Load or make shards until there are `num_shards`."""
+        while len(self._latents) < num_shards:
+            path = self.folder / f"shard-{len(self._latents):04d}.safetensors"
+            if not path.exists():
+                make_shard(path, len(self._latents), self.vae)
+            tensors = load_file(path)
+            self._latents.append(tensors["latents"])
+            self._weights.append(tensors["weights"])
+
+    def take(self, numbers: list[int]) -> tuple[Tensor, Tensor]:
+        """Latents (B, C, h, w) in fp32 and loss weights (B, 1, h, w) of pictures by number."""
+        latents = torch.stack([self._latents[n // SHARD][n % SHARD] for n in numbers]).float()
+        weights = torch.stack([self._weights[n // SHARD][n % SHARD] for n in numbers]).float()
+        return latents, weights[:, None]
+
+
+@torch.no_grad()
+def make_shard(path: Path, index: int, vae: AutoencoderKL, batch: int = 16) -> None:
+    """Paint and encode the pictures of one shard."""
+    latents, weights = [], []
+    for start in range(index * SHARD, (index + 1) * SHARD, batch):
+        scenes = [painted(number) for number in range(start, start + batch)]
+        images = (
+            torch.from_numpy(np.stack([scene.pixels for scene in scenes])).permute(0, 3, 1, 2).float() / 127.5
+            - 1
+        )
+        mean = vae.encode(images.contiguous(memory_format=torch.channels_last)).latent_dist.mean
+        latents.append((mean * vae.config.scaling_factor).to(torch.bfloat16))
+        weights.append(
+            torch.stack([cell_weights(scene, mean.shape[-1]) for scene in scenes]).to(torch.bfloat16)
+        )
+    part = path.with_suffix(".part")
+    save_file({"latents": torch.cat(latents), "weights": torch.cat(weights)}, part)
+    part.replace(path)
+
+
+def cell_weights(scene: Painted, cells: int) -> Tensor:
+    """How much each latent cell (cells, cells) counts: paper 1, the figure up to 3, the face and props up to 6."""
+    values = np.full(len(PARTS), 3.0, np.float32)
+    values[[PART_INDEX["paper"], PART_INDEX["scenery"]]] = 1.0
+    values[[PART_INDEX[name] for name in FACE_PARTS]] = 12.0
+    side = scene.parts.shape[0] // cells
+    blocks = values[scene.parts].reshape(cells, side, cells, side).mean(axis=(1, 3))
+    return torch.from_numpy(np.minimum(blocks, 6.0))

@@ -1,0 +1,94 @@
+"""Muon for convolutions and linear layers, Adam for all the rest, in one optimiser.
+
+Muon (Jordan et al. 2024, github.com/KellerJordan/Muon) replaces a matrix's momentum by the nearest
+orthogonal matrix, found by five Newton-Schulz steps; its update is scaled to the root mean square of Adam's
+(Liu et al. 2025, arXiv 2502.16982, equation 4), so that both share one learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+SMALLEST_SIDE = 8
+
+
+class Muon(torch.optim.Optimizer):
+    """`matrices` take Muon's update, `others` Adam's; both with decoupled weight decay."""
+
+    def __init__(
+        self,
+        matrices: Iterable[nn.Parameter],
+        others: Iterable[nn.Parameter],
+        rate: float,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        num_iterations: int = 5,
+    ) -> None:
+        groups = [{"params": list(matrices), "muon": True}, {"params": list(others), "muon": False}]
+        super().__init__(groups, {"lr": rate})
+        self.momentum, self.betas, self.weight_decay = momentum, betas, weight_decay
+        self.num_iterations = num_iterations
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                if self.weight_decay:
+                    parameter.mul_(1 - group["lr"] * self.weight_decay)
+                update = self._muon(parameter) if group["muon"] else self._adam(parameter)
+                parameter.add_(update, alpha=-group["lr"])
+
+    def _muon(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        gradient = parameter.grad
+        assert gradient is not None
+        state["momentum"].lerp_(gradient, 1 - self.momentum)
+        ahead = gradient.lerp(state["momentum"], self.momentum).flatten(1)
+        direction = orthogonal(ahead, self.num_iterations)
+        scale = 0.2 * max(direction.shape) ** 0.5
+        return (direction * scale).view_as(parameter)
+
+    def _adam(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+            state["count"] = torch.zeros(())
+        gradient = parameter.grad
+        assert gradient is not None
+        first, second = self.betas
+        state["count"] += 1
+        state["mean"].lerp_(gradient, 1 - first)
+        state["square"].lerp_(gradient.square(), 1 - second)
+        count = float(state["count"])
+        mean = state["mean"] / (1 - first**count)
+        return mean / ((state["square"] / (1 - second**count)).sqrt() + 1e-8)
+
+
+def orthogonal(matrix: Tensor, num_iterations: int) -> Tensor:
+    """Roughly the nearest (semi-)orthogonal matrix of a (rows, columns) one."""
+    a, b, c = NEWTON_SCHULZ
+    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = wide / (wide.norm() + 1e-7)
+    for _ in range(num_iterations):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
+def muon_for(model: nn.Module, rate: float, exclude: tuple[str, ...] = (), **settings: float) -> Muon:
+    """Muon on every hidden matrix of a model; Adam on vectors, embeddings, tiny matrices and names excluded."""
+    matrices, others = [], []
+    for name, parameter in model.named_parameters():
+        hidden = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= SMALLEST_SIDE
+        (matrices if hidden and not name.startswith(exclude) else others).append(parameter)
+    return Muon(matrices, others, rate, **settings)  # type: ignore[arg-type]
