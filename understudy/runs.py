@@ -216,7 +216,7 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
         if (run.folder / MANIFEST_FILE).is_file():
             _refuse_differences(run, recipe, manifest)
             if recipe != run.recipe:
-                write_whole(run.folder / RECIPE_FILE, write_toml(recipe).encode())
+                _extend(run, recipe)
         else:
             write_whole(run.folder / RECIPE_FILE, write_toml(recipe).encode())
             # Last, because its presence is what makes the folder a run.
@@ -224,6 +224,13 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
         for draft in run.folder.glob("checkpoints/.draft-*"):
             shutil.rmtree(draft, ignore_errors=True)
         yield run
+
+
+def _extend(run: Run, recipe: Recipe) -> None:
+    """More steps are asked for, even if the reviewer said earlier that it is enough."""
+    manifest = run.manifest.model_copy(update={"stopped_at": None})
+    write_whole(run.folder / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
+    write_whole(run.folder / RECIPE_FILE, write_toml(recipe).encode())
 
 
 def record_drawings(character: Character) -> tuple[DrawingRecord, ...]:

@@ -1,0 +1,23 @@
+"""What many tests share: a toy base on the disk and a character to learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.toy_base import make_toy_base
+from tests.toy_character import make_character
+from understudy.domain import Character
+
+
+@pytest.fixture(scope="session")
+def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base of the real classes at toy size; tests only read it."""
+    return make_toy_base(tmp_path_factory.mktemp("bases") / "toy")
+
+
+@pytest.fixture(scope="session")
+def pip() -> Character:
+    """Three drawings of a block with a hat."""
+    return make_character()

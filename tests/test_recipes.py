@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from understudy.domain import UserError
+from understudy.recipes import (
+    DrawSettings,
+    DreamBoothLora,
+    PromptOnly,
+    Recipe,
+    place_subject,
+    read_recipe,
+    write_toml,
+)
+
+RECIPES = [
+    DreamBoothLora(),
+    DreamBoothLora(subject="{name} {noun}", targets=("attention",), flips=True, prior_prompts=("a {noun}",)),
+    PromptOnly(description='a "girl"\n with ümlauts \\ and more'),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_toml_round_trip(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(write_toml(recipe), encoding="utf-8")
+    assert read_recipe(path) == recipe
+
+
+@pytest.mark.parametrize("model", [DreamBoothLora, PromptOnly, DrawSettings])
+def test_every_knob_has_help(model: type[DreamBoothLora | PromptOnly | DrawSettings]) -> None:
+    assert all(field.description for name, field in model.model_fields.items() if name != "method")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "steps = ",
+        "steps = 3",
+        'method = "magic"',
+        'method = "dreambooth-lora"\nsteps = 0',
+        'method = "dreambooth-lora"\nlearing_rate = 1.0',
+        'method = "dreambooth-lora"\nsubject = "{nme}"',
+        'method = "dreambooth-lora"\nprior_prompts = ["a {place}"]',
+    ],
+)
+def test_mistakes_get_one_sentence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as mistake:
+        read_recipe(path)
+    assert "\n" not in str(mistake.value)
+
+
+def test_recipes_are_frozen_and_closed() -> None:
+    with pytest.raises(ValidationError):
+        DreamBoothLora().steps = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        DreamBoothLora(unknown=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read"),
+    [
+        ("a picture of Pip sad", "a picture of a red girl sad"),
+        ("pip, PIP's hat", "a red girl, a red girl's hat"),
+        ("a pipe and Pippin", "a pipe and Pippin"),
+        ("nobody", "nobody"),
+    ],
+)
+def test_name_means_the_character(prompt: str, read: str) -> None:
+    assert place_subject(prompt, "Pip", "a red girl") == read
+
+
+def test_words_are_taken_as_they_are() -> None:
+    assert place_subject("a picture of M.O. (x)", "M.O. (x)", r"\1 {name}") == r"a picture of \1 {name}"
+
+
+def test_words_of_the_character() -> None:
+    assert DreamBoothLora().words("Pip", "girl") == "Pip"
+    assert DreamBoothLora(subject="{name} {noun}").words("Pip", "girl") == "Pip girl"
+    assert PromptOnly().words("Pip", "owl") == "an owl"
+    assert PromptOnly(description="a red girl").words("Pip", "owl") == "a red girl"
+
+
+def test_class_prompts_say_the_noun_in_turn() -> None:
+    recipe = DreamBoothLora(prior_prompts=("a sad {noun}", "a picture of {a_noun}"))
+    prompts = [recipe.prior_prompt(number, "owl") for number in range(3)]
+    assert prompts == ["a sad owl", "a picture of an owl", "a sad owl"]

@@ -1,0 +1,38 @@
+"""A character that takes no time to draw, and a recipe that takes seconds to learn it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from understudy.domain import Character, Drawing
+from understudy.recipes import DreamBoothLora
+
+
+def make_character(num_drawings: int = 3) -> Character:
+    """A red block with a blue hat, a bit wider in each drawing."""
+    return Character("Pip", "girl", tuple(_drawing(number) for number in range(num_drawings)))
+
+
+def make_recipe(base: Path) -> DreamBoothLora:
+    """A short recipe with all that a recipe can have."""
+    return DreamBoothLora(
+        base=str(base),
+        steps=9,
+        warmup_steps=2,
+        rank=4,
+        alpha=8.0,
+        batch=4,
+        views=3,
+        prior_pictures=3,
+        prior_steps=2,
+        snapshot_every=3,
+    )
+
+
+def _drawing(number: int) -> Drawing:
+    pixels = np.full((64, 48, 3), 255, np.uint8)
+    pixels[20:60, 12 : 30 + number] = (220, 40, 40)
+    pixels[8:20, 16:26] = (40, 60, 220)
+    return Drawing(Path(f"drawing_{number}.png"), pixels, f"standing, view {number}")
