@@ -12,16 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.toy_base import make_toy_base
 from understudy.cli import run_command
 from understudy.provenance import read_record
 
 PROMPT = "a picture of Mo waving"
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_toy_base(tmp_path_factory.mktemp("base") / "toy")
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +38,9 @@ def learn_arguments(drawings: Path, base: Path, run: Path, steps: int = 2) -> li
 
 
 @pytest.fixture(scope="module")
-def run(drawings: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(drawings: Path, toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "mo"
-    assert run_command(learn_arguments(drawings, base, folder)) == 0
+    assert run_command(learn_arguments(drawings, toy_base, folder)) == 0
     return folder
 
 
@@ -83,9 +77,9 @@ def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[s
     assert "--flips / --no-flips" in text
 
 
-def test_learn_writes_a_run(run: Path, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_learn_writes_a_run(run: Path, toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = json.loads((run / "run.json").read_text())
-    assert (manifest["name"], manifest["noun"], manifest["base"]) == ("Mo", "girl", str(base))
+    assert (manifest["name"], manifest["noun"], manifest["base"]) == ("Mo", "girl", str(toy_base))
     assert "rank = 2" in (run / "recipe.toml").read_text()
     assert sorted(path.name for path in (run / "drawings").iterdir()) == [
         "01.png",
@@ -95,9 +89,9 @@ def test_learn_writes_a_run(run: Path, base: Path, capsys: pytest.CaptureFixture
     ]
 
 
-def test_the_same_command_goes_on(drawings: Path, base: Path, run: Path) -> None:
-    assert run_command(learn_arguments(drawings, base, run, steps=2)) == 0
-    assert run_command(learn_arguments(drawings, base, run, steps=3)) == 0
+def test_the_same_command_goes_on(drawings: Path, toy_base: Path, run: Path) -> None:
+    assert run_command(learn_arguments(drawings, toy_base, run, steps=2)) == 0
+    assert run_command(learn_arguments(drawings, toy_base, run, steps=3)) == 0
     assert "steps = 3" in (run / "recipe.toml").read_text()
 
 
@@ -136,10 +130,20 @@ def test_a_picture_does_not_depend_on_its_batch(
     assert np.abs(pictures[0] - pictures[1]).mean() <= 1
 
 
-def test_prompt_only_learns_nothing_and_draws(drawings: Path, base: Path, tmp_path: Path) -> None:
+def test_draw_says_when_the_prompt_leaves_the_character_out(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for prompt, is_left_out in (("a picture of Momo", True), ("MO, waving", False)):
+        capsys.readouterr()
+        arguments = ["--count", "1", "--steps", "1", "--out", str(tmp_path)]
+        assert run_command(["draw", str(run), prompt, *arguments]) == 0
+        assert ("does not say Mo" in capsys.readouterr().err) == is_left_out
+
+
+def test_prompt_only_learns_nothing_and_draws(drawings: Path, toy_base: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     character = ["--name", "Mo", "--description", "a girl with red hair"]
-    method = ["--method", "prompt-only", "--base", str(base)]
+    method = ["--method", "prompt-only", "--base", str(toy_base)]
     assert run_command(["learn", str(drawings), "--run", str(run), *character, *method]) == 0
     assert run_command(["draw", str(run), PROMPT, "--count", "1", "--steps", "1"]) == 0
     (picture,) = (run / "pictures").glob("*.png")
@@ -200,9 +204,9 @@ def test_hero_draws_the_truth_of_a_scene(tmp_path: Path, capsys: pytest.CaptureF
     assert "'playing tennis'" in mistake(capsys, "hero", "3", "--out", tmp_path, "--scene", "playing tennis")
 
 
-def test_demo_makes_a_sheet(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_makes_a_sheet(toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run_command(["demo", "--out", str(tmp_path), "--base", str(base), "--steps", "1"]) == 0
+    assert run_command(["demo", "--out", str(tmp_path), "--base", str(toy_base), "--steps", "1"]) == 0
     sheet = Path(capsys.readouterr().out.strip())
     assert sheet == tmp_path / "sheet.png"
     assert len(list((tmp_path / "run" / "pictures").glob("*.png"))) == 12
@@ -210,10 +214,10 @@ def test_demo_makes_a_sheet(base: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(
-    drawings: Path, base: Path, tmp_path: Path
+    drawings: Path, toy_base: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    arguments = learn_arguments(drawings, base, run, steps=60)
+    arguments = learn_arguments(drawings, toy_base, run, steps=60)
     command = [sys.executable, "-m", "understudy.cli", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -232,9 +236,9 @@ def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(
 
 
 def test_mistakes_of_learn(
-    drawings: Path, base: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    drawings: Path, toy_base: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["--name", "Mo", "--run", tmp_path / "run", "--base", base]
+    given = ["--name", "Mo", "--run", tmp_path / "run", "--base", toy_base]
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear Mo")
@@ -253,9 +257,9 @@ def test_mistakes_of_learn(
 
 
 def test_a_run_refuses_another_recipe(
-    drawings: Path, base: Path, run: Path, capsys: pytest.CaptureFixture[str]
+    drawings: Path, toy_base: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = learn_arguments(drawings, base, run, steps=3)
+    arguments = learn_arguments(drawings, toy_base, run, steps=3)
     assert "rank" in mistake(capsys, *arguments, "--rank", "4")
     assert "name" in mistake(capsys, *arguments, "--name", "Jo")
 
@@ -268,7 +272,7 @@ def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.C
     assert "is a file" in mistake(capsys, "draw", run, PROMPT, "--steps", "1", "--out", run / "run.json")
     assert "no run" in mistake(capsys, "judge", tmp_path / "missing", "--json")
     assert "cannot be read" in mistake(capsys, "judge", run, "--prompts", tmp_path / "missing.txt")
-    assert "SEED" in mistake(capsys, "hero", "-1", "--out", tmp_path)
+    assert "SEED" in mistake(capsys, "hero", "x", "--out", tmp_path)
     assert "--out" in mistake(capsys, "hero", "3")
     assert "No such command" in mistake(capsys, "paint")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.toy_base import make_toy_base
 from understudy.domain import Character, Drawing, Picture, UserError, Verdict
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Drew, Event, Judged
@@ -37,11 +36,10 @@ def likes_waving(pictures: Sequence[Picture], character: Character) -> list[Verd
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("judging")
-    base = make_toy_base(folder / "base")
     character = Character("Mo", "girl", (Drawing(Path("a.png"), np.full((32, 32, 3), 255, np.uint8), ""),))
-    learned = learn(character, PromptOnly(base=str(base)), folder / "run", device="cpu")
+    learned = learn(character, PromptOnly(base=str(toy_base)), folder / "run", device="cpu")
     keep_drawings(character, learned)
     return learned
 

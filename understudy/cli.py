@@ -49,8 +49,14 @@ def hero(seed: int, out: Path, scene: str | None) -> None:
     from understudy.world.portfolio import write_drawings, write_scene
 
     character = find_hero(seed)
-    paths = write_drawings(character, out) if scene is None else [write_scene(character, scene, out)]
-    _say(paths)
+    if scene is not None:
+        _say([write_scene(character, scene, out)])
+        return
+    _say(write_drawings(character, out))
+    name, noun = character.name, character.noun
+    click.echo(
+        f"Learn it: understudy learn {out} --name {name} --noun {noun} --run runs/{name.lower()}", err=True
+    )
 
 
 @commands.command(cls=RecipeCommand)
@@ -93,10 +99,14 @@ def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **sett
     """Draw PROMPT with the character that RUN has learned; its name in PROMPT stands for it."""
     from understudy import pictures
     from understudy.options import validated
-    from understudy.recipes import DrawSettings
+    from understudy.recipes import DrawSettings, place_subject
+    from understudy.runs import open_run
     from understudy.terminal import listening
 
     asked = validated(DrawSettings, _given(**settings))
+    name = open_run(run).manifest.name
+    if place_subject(prompt, name, "") == prompt:
+        click.echo(f"The prompt does not say {name}, so the pictures will not show it.", err=True)
     scenes = pictures.seeded_scenes([prompt], count, seed)
     with listening() as notify:
         paths = pictures.draw(run, scenes, asked, out, notify)

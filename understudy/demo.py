@@ -58,7 +58,7 @@ def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: 
     prompts = [f"a picture of {name} {scene}" for scene in SCENES]
     paths = draw(run, seeded_scenes(prompts, 1), settings, notify=notify)
     entries = [
-        Entry(f"{name} {scene}", _read(path), oracle(EXAMPLE, wish(EXAMPLE, prompt)))
+        Entry(f"{name} {scene}", _read(path), oracle(EXAMPLE, wish(EXAMPLE, prompt)).pixels)
         for scene, prompt, path in zip(SCENES, prompts, paths, strict=True)
     ]
     sheet = out / "sheet.png"

@@ -21,9 +21,9 @@ def write_drawings(hero: Hero, folder: Path) -> list[Path]:
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("file", "caption"))
     paths = []
-    for name, pixels, caption in drawings(hero):
-        paths.append(_write_png(folder / name, pixels))
-        rows.writerow((name, caption))
+    for drawing in drawings(hero):
+        paths.append(_write_png(folder / drawing.filename, drawing.pixels))
+        rows.writerow((drawing.filename, drawing.caption))
     captions = folder / "captions.csv"
     captions.write_text(table.getvalue(), encoding="utf-8")
     return [*paths, captions]
@@ -33,7 +33,7 @@ def write_scene(hero: Hero, prompt: str, folder: Path, seed: int = 0) -> Path:
     """Write the hero's true picture of what `prompt` asks for; raises `UserError` as `wish` does."""
     name = re.sub(r"\W+", "-", prompt).strip("-").lower()[:60] or "scene"
     folder.mkdir(parents=True, exist_ok=True)
-    return _write_png(folder / f"{name}.png", oracle(hero, wish(hero, prompt), seed))
+    return _write_png(folder / f"{name}.png", oracle(hero, wish(hero, prompt), seed).pixels)
 
 
 def wish(hero: Hero, prompt: str) -> Attributes:
