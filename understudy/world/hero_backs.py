@@ -30,25 +30,11 @@ def arrow_tail(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> 
 
 
 def zigzag_tail(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
-    """A zigzag that widens to its end."""
-    edge = [
-        (4, 142),
-        (30, 150),
-        (34, 138),
-        (52, 142),
-        (50, 122),
-        (64, 118),
-        (60, 92),
-        (38, 108),
-        (42, 122),
-        (26, 120),
-        (24, 132),
-        (6, 130),
-    ]
-    canvas.fill(polygon(*_tail(frame, *edge)), colour, "ornament")
-    canvas.fill(
-        polygon(*_tail(frame, (64, 118), (60, 92), (38, 108), (39.5, 114), (50, 122))), accent, "ornament"
-    )
+    """A ribbon of zigzags with a diamond at its end."""
+    upper = [(4.0, 132.0), (24, 140), (29, 122), (45, 131), (49, 116)]
+    lower = [(57.0, 118.0), (50, 144), (34, 135), (29, 152), (4, 143)]
+    canvas.fill(polygon(*_tail(frame, *upper, *lower)), colour, "ornament")
+    canvas.fill(polygon(*_tail(frame, (54, 92), (65, 108), (53, 124), (42, 108))), accent, "ornament")
 
 
 def curl_tail(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
@@ -161,7 +147,7 @@ def wind_up_key(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) ->
         loops = [(-40.0, 110.0), (-40.0, 134.0)]
     else:
         canvas.fill(limb(_body(frame, (-34, 122), (34, 122)), 8), accent, "ornament")
-        loops = [(-45.0, 118.0), (45.0, 118.0)] if frame.view == "front" else [(-22.0, 122.0), (22.0, 122.0)]
+        loops = [(-45.0, 118.0), (45.0, 118.0)] if frame.view == "front" else [(-18.0, 120.0), (18.0, 120.0)]
     for loop in loops:
         canvas.fill(ellipse(frame.at_body(*loop), 15, 15), colour, "ornament")
         canvas.fill(ellipse(frame.at_body(*loop), 6, 6), accent, "ornament", 2)
@@ -205,8 +191,8 @@ def ruff(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
     """A wide pleated collar."""
     n = 0.8 if frame.view == "side" else 1.0
     for index in range(-3, 4):
-        at = frame.at_body(index * 9.5 * n, 107 - abs(index) * 1.2)
-        canvas.fill(ellipse(at, 7, 8.5), colour if index % 2 else accent, "ornament")
+        at = frame.at_body(index * 9.5 * n, 110 - abs(index) * 1.6)
+        canvas.fill(ellipse(at, 7.5, 10), colour if index % 2 else accent, "ornament")
 
 
 def spike_collar(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:

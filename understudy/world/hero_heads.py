@@ -31,13 +31,21 @@ _FREE: dict[str, Corners] = {
     # The tip, or the dent, lies at the back of a side view.
     "wisp": ((-20, -51), (-2, -46), (14, -37), (32, -23), (41, -3), (39, 16), (28, 32), (10, 38), (-12, 38),
              (-30, 31), (-40, 14), (-40, -6), (-31, -22), (-18, -31), (-11, -40)),
-    "bean": ((-8, -34), (18, -34), (39, -21), (44, 2), (37, 26), (14, 38), (-16, 38), (-37, 31), (-44, 16),
-             (-32, 0), (-43, -15), (-32, -28)),
+    "bean": ((-8, -34), (18, -34), (39, -21), (44, 2), (37, 26), (14, 38), (-16, 38), (-37, 33), (-45, 19),
+             (-36, 1), (-42, -16), (-31, -29)),
 }  # fmt: skip
 SHAPES = (*_MIRRORED, *_ROUNDED, *_FREE, "star", "scallop")
 TIPPED = frozenset(("onion", "wisp"))
 # In profile a narrow chin lies below the mouth: x moves by this share of y.
-_CHIN = {"heart": 0.26, "shield": 0.34, "pot": 0.2, "onion": 0.1, "hexagon": 0.15}
+_CHIN = {
+    "heart": 0.28,
+    "shield": 0.34,
+    "pot": 0.27,
+    "onion": 0.15,
+    "wisp": 0.12,
+    "hexagon": 0.2,
+    "lemon": 0.18,
+}
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,12 @@ def _star(view: str) -> Points:
     """Five soft points, one of them down; in profile turned, so that one lies under the mouth."""
     turn = math.radians(45) if view == "side" else 0.0
     angle = np.linspace(0, math.tau, 121)[:-1]
-    radius = 38.5 + 6.5 * np.cos(5 * (angle - turn))
+    radius = 41 + 6 * np.cos(5 * (angle - turn))
     points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
     if view == "side":
-        points[:, 1] = np.where(points[:, 1] < 0, points[:, 1] * 0.8, points[:, 1])
+        points[:, 1] *= np.where(points[:, 1] < 0, 0.78, 0.93)
+    else:
+        points[:, 1] *= 0.93
     return points
 
 
@@ -93,7 +103,14 @@ def rounded(corners: Corners, share: float, num: int = 7) -> Points:
     for before, knot, after in zip(np.roll(knots, 1, 0), knots, np.roll(knots, -1, 0), strict=True):
         start, stop = knot + (before - knot) * share, knot + (after - knot) * share
         pieces.append((1 - t) ** 2 * start + 2 * t * (1 - t) * knot + t**2 * stop)
-    return np.concatenate(pieces)
+    return _dense(np.concatenate(pieces))
+
+
+def _dense(points: Points, num: int = 6) -> Points:
+    """The same closed outline with `num` points on every edge, so that each height has points near it."""
+    t = np.linspace(0, 1, num, endpoint=False)[None, :, None]
+    filled: Points = ((1 - t) * points[:, None] + t * np.roll(points, -1, 0)[:, None]).reshape(-1, 2)
+    return filled
 
 
 def on_head(frame: Frame, points: Corners | Points) -> Points:
@@ -117,5 +134,5 @@ def on_crown(frame: Frame, points: Corners | Points) -> Points:
     """Points above the crown: (x, 0) lies on it, (x, 1) as high as a picture allows."""
     top = max(crown(frame), -36.0)
     local = np.asarray(points, np.float64)
-    height = top + 52.0
+    height = top + 49.5
     return np.stack([local[:, 0], top - local[:, 1] * height], axis=1) + frame.head

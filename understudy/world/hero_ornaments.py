@@ -84,7 +84,7 @@ def sprout(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None
 def horn(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
     """A single banded horn."""
     lean = 10.0 if frame.view == "side" else 0.0
-    cone = polygon(*on_crown(frame, [(-13 + lean / 2, -0.4), (lean * 1.6, 1.0), (13 + lean / 2, -0.4)]))
+    cone = polygon(*on_crown(frame, [(-15 + lean / 2, -0.4), (lean * 1.6, 1.0), (15 + lean / 2, -0.4)]))
     canvas.fill(cone, colour, "ornament")
     for low in (0.0, 0.42):
         band = on_crown(frame, [(-20, low), (24, low + 0.18), (24, low + 0.38), (-20, low + 0.2)])
@@ -100,13 +100,13 @@ def antlers(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> Non
         merged(
             canvas,
             [
-                limb([(x, y - 22), (x + d * 10, y - 36), (x + d * 25, y - 42)], 8, 7),
-                limb([(x + d * 5, y - 32), (x + d * 3, y - 46)], 7, 6),
-                limb([(x + d * 16, y - 40), (x + d * 19, y - 47)], 7, 6),
+                limb([(x, y - 22), (x + d * 12, y - 36), (x + d * 29, y - 41)], 9, 8),
+                limb([(x + d * 5, y - 32), (x + d * 2, y - 46)], 8, 7),
+                limb([(x + d * 18, y - 40), (x + d * 20, y - 47)], 8, 6),
             ],
             colour,
         )
-        canvas.fill(ellipse((x + d * 27, y - 42), 5, 5), accent, "ornament", 2)
+        canvas.fill(ellipse((x + d * 31, y - 41), 6.5, 6.5), accent, "ornament", 2)
 
 
 def flame(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
@@ -132,6 +132,8 @@ def petals(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None
     """A ring of petals around the whole head."""
     for index in (*range(0, 12, 2), *range(1, 12, 2)):
         angle = math.tau * (index + 0.5) / 12
+        if math.sin(angle) > 0.8:  # would hide the chest
+            continue
         at = frame.at_head(41 * math.cos(angle), 2 + 38 * math.sin(angle))
         canvas.fill(ellipse(at, 14, 10.5, angle), colour if index % 2 else accent, "ornament")
 
@@ -166,21 +168,20 @@ def crest(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
 
 def cloud(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
     """A cloud, and a sun that peeps out behind it."""
-    canvas.fill(star(frame.at_head(24, -36), 17, 10, 0.72), accent, "ornament")
-    puffs = [((-31.0, -29.0), 11.0), ((-15.0, -36.0), 15.0), ((8.0, -35.0), 13.0), ((27.0, -29.0), 10.0)]
-    low = -30.0 if frame.view != "back" else -27.0
-    base = polygon(*on_head(frame, [(-31, low), (27, low), (27, low + 11), (-31, low + 11)]))
+    canvas.fill(star(frame.at_head(32, -34), 15, 10, 0.72), accent, "ornament")
+    puffs = [((-33.0, -32.0), 7.0), ((-18.0, -36.5), 11.0), ((4.0, -37.0), 12.0), ((20.0, -32.5), 7.0)]
+    base = polygon(*on_head(frame, [(-33, -36), (20, -36), (20, -25.5), (-33, -25.5)]))
     merged(canvas, [*(ellipse(frame.at_head(*at), r, r) for at, r in puffs), base], colour)
 
 
 def shell(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
     """A snail's shell on top."""
     x = -8.0 if frame.view == "side" else 0.0
-    centre = frame.at_head(x, -34)
-    foot = on_head(frame, smooth([(x - 30, -24), (x - 14, -34), (x + 18, -34), (x + 32, -24), (x, -21)]))
+    centre = frame.at_head(x, -35)
+    foot = on_head(frame, smooth([(x - 33, -28), (x - 14, -38), (x + 18, -38), (x + 35, -28), (x, -25)]))
     canvas.fill(foot, accent, "ornament")
-    canvas.fill(ellipse(centre, 19, 17), colour, "ornament")
-    canvas.line(spiral(centre, 14, 2.2, 0.8), "ornament", 4, accent)
+    canvas.fill(ellipse(centre, 17, 14.5), colour, "ornament")
+    canvas.line(spiral(centre, 12, 2.0, 0.8), "ornament", 3.6, accent)
 
 
 def cactus(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
@@ -189,13 +190,13 @@ def cactus(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None
     merged(
         canvas,
         [
-            limb([(x, y - 24), (x, y - 40)], 16),
-            limb([(x, y - 30), (x - 17, y - 31), (x - 19, y - 42)], 9),
-            limb([(x, y - 28), (x + 17, y - 29), (x + 19, y - 38)], 9),
+            limb([(x, y - 33), (x, y - 40)], 17),
+            limb([(x, y - 32), (x - 19, y - 32), (x - 22, y - 43)], 9),
+            limb([(x, y - 30), (x + 19, y - 30), (x + 22, y - 39)], 9),
         ],
         colour,
     )
-    canvas.fill(star((x + 2, y - 45), 8.5, 6, 0.6), accent, "ornament", 1.8)
+    canvas.fill(star((x + 1, y - 43), 9, 6, 0.6), accent, "ornament", 1.8)
 
 
 def star_stalks(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
@@ -207,16 +208,16 @@ def star_stalks(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) ->
             accent,
             "ornament",
         )
-        canvas.fill(star((x + root + d * 15, y - 39), 13.5, 5, 0.52), colour, "ornament")
+        canvas.fill(star((x + root + d * 15, y - 37), 13, 5, 0.52), colour, "ornament")
 
 
 def pinwheel(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
     """A pinwheel of four sails."""
-    x, y = frame.at_head(-3 if frame.view == "side" else 0, -35)
+    x, y = frame.at_head(-3 if frame.view == "side" else 0, -37)
     for index in range(4):
-        a = index * math.pi / 2 + 0.25
-        tip = (x + 19 * math.cos(a), y + 17 * math.sin(a))
-        bend = (x + 16 * math.cos(a + 0.75), y + 15 * math.sin(a + 0.75))
+        a = (index + 0.5) * math.pi / 2
+        tip = (x + 24 * math.cos(a), y + 20 * math.sin(a))
+        bend = (x + 16 * math.cos(a + 0.9), y + 14 * math.sin(a + 0.9))
         canvas.fill(polygon((x, y), tip, bend), colour if index % 2 else accent, "ornament")
     canvas.fill(ellipse((x, y), 4, 4), accent, "ornament", 2)
 
@@ -224,7 +225,7 @@ def pinwheel(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> No
 def crescent(canvas: Canvas, frame: Frame, colour: Colour, accent: Colour) -> None:
     """A moon lying on its back, a star in its lap."""
     moon = np.concatenate(
-        [arc(frame.at_head(0, -46), 29, 24, 350, 550, 30), arc(frame.at_head(0, -52), 22, 17, 190, -10, 24)]
+        [arc(frame.at_head(0, -42), 30, 18.5, 350, 550, 30), arc(frame.at_head(0, -47), 22, 13, 190, -10, 24)]
     )
     shifted = moon + np.array([-3.0 if frame.view == "side" else 0.0, 0.0])
     canvas.fill(shifted, colour, "ornament")

@@ -42,43 +42,54 @@ COLOURS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Family:
-    """One way to fill a slot: how it is painted, in which views it shows, and on which layer.
+    """One way to fill a slot: how it is painted, and on which layer.
 
+    `views` are those in which it shows clearly, `painted` those in which it is painted at all.
     `back_layer` is the layer in a view from behind. `tall` says that it stands on the crown or covers it,
     so that it suits neither a head with a tip nor a mark on the forehead.
     """
 
     paint: Paint
     views: tuple[str, ...] = ALL
+    painted: tuple[str, ...] = ALL
     layer: str = "torso"
     back_layer: str = "torso"
     tall: bool = False
 
 
 def _ornament(paint: Paint, layer: str = "behind_head", tall: bool = True) -> Family:
-    return Family(paint, ALL, layer, layer, tall)
+    return Family(paint, ALL, ALL, layer, layer, tall)
 
 
 def _face(paint: Paint, views: tuple[str, ...] = FACE) -> Family:
-    return Family(paint, views, "head", "head")
+    return Family(paint, views, views, "head", "head")
 
 
-def _back(paint: Paint) -> Family:
-    return Family(paint, ALL, "behind", "torso")
+def _emblem(paint: Paint) -> Family:
+    return Family(paint, (FRONT,), (FRONT,))
+
+
+def _pattern(paint: Paint) -> Family:
+    # The arm hides most of it in a side view.
+    return Family(paint, (FRONT, BACK), ALL)
+
+
+def _back(paint: Paint, back_layer: str = "torso") -> Family:
+    return Family(paint, ALL, ALL, "behind", back_layer)
 
 
 FAMILIES: Mapping[str, Mapping[str, Family]] = {
     "ornament": {
         "mushroom": _ornament(ornaments.mushroom, "over"),
         "sprout": _ornament(ornaments.sprout),
-        "horn": _ornament(ornaments.horn),
+        "horn": _ornament(ornaments.horn, "over"),
         "antlers": _ornament(ornaments.antlers, tall=False),
-        "flame": _ornament(ornaments.flame),
+        "flame": _ornament(ornaments.flame, "over"),
         "petals": _ornament(ornaments.petals, tall=False),
         "crest": _ornament(ornaments.crest, "over"),
         "cloud": _ornament(ornaments.cloud, "over"),
         "shell": _ornament(ornaments.shell, "over"),
-        "cactus": _ornament(ornaments.cactus),
+        "cactus": _ornament(ornaments.cactus, "over"),
         "star_stalks": _ornament(ornaments.star_stalks, tall=False),
         "pinwheel": _ornament(ornaments.pinwheel, "over"),
         "crescent": _ornament(ornaments.crescent, "over"),
@@ -102,18 +113,18 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
         "diamonds": _face(marks.diamonds),
     },
     "torso": {
-        "zigzag": Family(marks.zigzag),
-        "checks": Family(marks.checks),
-        "sash": Family(marks.sash),
-        "split": Family(marks.split),
-        "chevrons": Family(marks.chevrons),
-        "scales": Family(marks.scales),
-        "star_emblem": Family(marks.star_emblem, (FRONT,)),
-        "heart_emblem": Family(marks.heart_emblem, (FRONT,)),
-        "spiral_belly": Family(marks.spiral_belly, (FRONT,)),
-        "diamond_emblem": Family(marks.diamond_emblem, (FRONT,)),
-        "bolt_emblem": Family(marks.bolt_emblem, (FRONT,)),
-        "target": Family(marks.target, (FRONT,)),
+        "zigzag": _pattern(marks.zigzag),
+        "checks": _pattern(marks.checks),
+        "sash": _pattern(marks.sash),
+        "split": _pattern(marks.split),
+        "chevrons": _pattern(marks.chevrons),
+        "scales": _pattern(marks.scales),
+        "star_emblem": _emblem(marks.star_emblem),
+        "heart_emblem": _emblem(marks.heart_emblem),
+        "spiral_belly": _emblem(marks.spiral_belly),
+        "diamond_emblem": _emblem(marks.diamond_emblem),
+        "bolt_emblem": _emblem(marks.bolt_emblem),
+        "target": _emblem(marks.target),
     },
     "wear": {
         "petal_skirt": Family(backs.petal_skirt),
@@ -132,7 +143,7 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
         "cape": _back(backs.cape),
         "bedroll": _back(backs.bedroll),
         "turtle_shell": _back(backs.turtle_shell),
-        "wind_up_key": _back(backs.wind_up_key),
+        "wind_up_key": _back(backs.wind_up_key, "behind_head"),
     },
 }
 # Marks on the face that lie where a blush would.
@@ -179,7 +190,7 @@ class Painter:
         """Paint the piece if it shows in this view, on this layer."""
         family = FAMILIES[self.piece.slot][self.piece.family]
         layer = family.back_layer if frame.view == BACK else family.layer
-        if frame.view in family.views and layer == self.layer:
+        if frame.view in family.painted and layer == self.layer:
             family.paint(canvas, frame, COLOURS[self.piece.colour], COLOURS[self.piece.accent])
 
 

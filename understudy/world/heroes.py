@@ -12,11 +12,28 @@ from typing import NamedTuple
 import numpy as np
 
 from understudy.domain import Attributes, Pixels
-from understudy.world.hero_parts import Piece, Recipe, look_of
-from understudy.world.hero_recipes import Change, change_one, sample_recipe
+from understudy.world.hero_parts import ALL, Piece, Recipe, look_of
+from understudy.world.hero_recipes import change_one, sample_recipe
 from understudy.world.names import invent_name
 from understudy.world.puppet import Look
 from understudy.world.scenes import Painted, paint, possible
+
+# From how many of the 36,864 pixels on a difference between two heroes counts as seen.
+SEEN = 80
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a variant differs from its hero.
+
+    `slot` is "head" or one of hero_parts.FAMILIES; `how` is "recoloured", "swapped" or "removed"; `views` are
+    those in which a full body that stands still shows it, `portrait_views` those in which a portrait does.
+    """
+
+    slot: str
+    how: str
+    views: tuple[str, ...]
+    portrait_views: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,9 +65,22 @@ def hero(seed: int) -> Hero:
 
 
 def variant(original: Hero, rng: random.Random) -> Hero:
-    """A hard negative: the hero with exactly one distinguishing part recoloured, swapped or removed."""
-    recipe, change = change_one(original.recipe, rng)
-    return replace(original, look=look_of(recipe), recipe=recipe, changed=change)
+    """A hard negative: the hero with exactly one distinguishing part recoloured, swapped or removed.
+
+    The change always shows in a front view; a pose or a prop may still hide it, see `difference`.
+    """
+    while True:
+        recipe, slot, how = change_one(original.recipe, rng)
+        other = replace(original, look=look_of(recipe), recipe=recipe)
+        views = _views_that_show(original, other, "full_body")
+        if "front" in views:
+            change = Change(slot, how, views, _views_that_show(original, other, "portrait"))
+            return replace(other, changed=change)
+
+
+def _views_that_show(original: Hero, other: Hero, framing: str) -> tuple[str, ...]:
+    wishes = {view: Attributes(view=view, framing=framing) for view in ALL}
+    return tuple(view for view in ALL if difference(original, other, wishes[view]) >= SEEN)
 
 
 def wished(wish: Attributes) -> Attributes:
