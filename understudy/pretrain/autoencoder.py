@@ -27,13 +27,13 @@ from understudy.world.shapes import random_drawing
 
 CROP = 96
 CROPS_PER_PICTURE = 2
-FACE_WEIGHT = 5.0
+FACE_WEIGHT = 8.0
 FIGURE_WEIGHT = 2.0
-FACE_PARTS = ("eye", "mouth", "brow", "prop", "ornament")
+FACE_PARTS = ("eye", "mouth", "brow", "prop")
 
 
 def build() -> AutoencoderKL:
-    """The autoencoder, its residual branches silent at first: it learns as a plain pyramid before it refines."""
+    """The autoencoder, its residual branches silent at first: a plain pyramid before it refines."""
     model = AutoencoderKL(
         in_channels=3,
         out_channels=3,
@@ -47,7 +47,7 @@ def build() -> AutoencoderKL:
         sample_size=SIZE,
     )
     for name, parameter in model.named_parameters():
-        if name.endswith("conv2.weight") or name.endswith("conv2.bias"):
+        if name.endswith(("conv2.weight", "conv2.bias")):
             torch.nn.init.zeros_(parameter)
     _carry_colour(model)
     # Start almost without noise: the second half of the moments is the log-variance.
@@ -99,14 +99,15 @@ def weight_of_parts() -> np.ndarray:
     return weights
 
 
-def training_picture(seed: int, shapes: float) -> tuple[Pixels, np.ndarray]:
-    """A picture of the world, or of random shapes with probability `shapes`, and its loss weights."""
+def training_picture(seed: int, shapes: float) -> tuple[Pixels, np.ndarray, tuple[float, float]]:
+    """A picture of the world, or with probability `shapes` of random ones; loss weights; where to look."""
     rng = random.Random(f"autoencoder {seed}")
     if rng.random() < shapes:
-        return random_drawing(rng.randrange(1 << 40)), np.full((SIZE, SIZE), FIGURE_WEIGHT, np.float32)
+        weights = np.full((SIZE, SIZE), FIGURE_WEIGHT, np.float32)
+        return random_drawing(rng.randrange(1 << 40)), weights, (rng.uniform(0, SIZE), rng.uniform(0, SIZE))
     traits = sample_traits(rng)
     painted = paint(look_of(traits), sample_attributes(rng, traits["kind"]), rng.randrange(1 << 40))
-    return painted.pixels, weight_of_parts()[painted.parts]
+    return painted.pixels, weight_of_parts()[painted.parts], painted.points["head"]
 
 
 def training_crops(seed: int, step: int, batch: int, shapes: float) -> tuple[Tensor, Tensor]:
@@ -114,9 +115,11 @@ def training_crops(seed: int, step: int, batch: int, shapes: float) -> tuple[Ten
     rng = np.random.default_rng((seed, step))
     crops, weights = [], []
     for index in range(batch // CROPS_PER_PICTURE):
-        pixels, weight = training_picture(seed * 10**9 + step * 64 + index, shapes)
-        for _ in range(CROPS_PER_PICTURE):
+        pixels, weight, head = training_picture(seed * 10**9 + step * 64 + index, shapes)
+        for number in range(CROPS_PER_PICTURE):
             y, x = rng.integers(0, SIZE - CROP + 1, 2)
+            if number % 2 == 0:  # every second crop holds the face, the hardest thing to keep
+                y, x = (_start(rng, head[1]), _start(rng, head[0]))
             crop = pixels[y : y + CROP, x : x + CROP]
             if rng.random() < 0.5:
                 crop = crop[..., rng.permutation(3)]
@@ -124,6 +127,11 @@ def training_crops(seed: int, step: int, batch: int, shapes: float) -> tuple[Ten
             weights.append(weight[y : y + CROP, x : x + CROP])
     images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
     return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(np.stack(weights))[:, None]
+
+
+def _start(rng: np.random.Generator, middle: float) -> int:
+    """Where a crop begins that has `middle` near its own."""
+    return int(np.clip(middle - CROP / 2 + rng.uniform(-20, 20), 0, SIZE - CROP))
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:

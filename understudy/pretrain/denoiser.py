@@ -1,15 +1,13 @@
 """Trains the embedded base's U-Net on the world's latents and captions, with the text encoder frozen.
 
 What the world needs from a U-Net this small: the pooled caption modulates every block beside the usual
-cross-attention (`addition_embed_type="text"`, `scale_shift`), because a global condition is learned long before
-attention is; and the loss counts faces more than paper until late in training.
+cross-attention (`addition_embed_type="text"`, `scale_shift`), because a global condition is learned long
+before attention is; and the loss counts faces more than paper until late in training.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -52,8 +50,10 @@ def build(cells: int = 12, channels: int = 16, text_width: int = 256) -> UNet2DC
 
 
 def make_scheduler() -> DPMSolverMultistepScheduler:
-    """v-prediction on Stable Diffusion's noise schedule, stretched to end in pure noise, so that paper stays white
-    (Lin et al. 2023, arXiv 2305.08891)."""
+    """v-prediction on Stable Diffusion's noise schedule, stretched to end in pure noise.
+
+    Paper stays white this way (Lin et al. 2023, arXiv 2305.08891).
+    """
     return DPMSolverMultistepScheduler(
         num_train_timesteps=NUM_TIMES,
         beta_start=0.00085,
@@ -123,7 +123,7 @@ def velocity_loss(
 def caption_gap(
     unet: UNet2DConditionModel, lessons: Lessons, alphas_cumprod: Tensor, count: int = 128
 ) -> dict[str, float]:
-    """Loss with true and with shuffled captions at three noise levels: equal means that the text path is dead."""
+    """Loss with true and shuffled captions at three noise levels: equal means that the text path is dead."""
     figures = {}
     rng = random.Random("gap")
     numbers = [rng.randrange(len(lessons.store)) for _ in range(count)]
@@ -238,7 +238,6 @@ def main() -> None:
     )
     check(args.steps)
     assemble(averaged, args.base).save_pretrained(args.base)
-    print(json.dumps({"samples": args.steps * args.batch, "pictures": math.ceil(len(store))}))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def make_shard(path: Path, index: int, vae: AutoencoderKL, batch: int = 16) -> N
 
 
 def cell_weights(scene: Painted, cells: int) -> Tensor:
-    """How much each latent cell (cells, cells) counts: paper 1, the figure up to 3, the face and props up to 6."""
+    """How much each latent cell (cells, cells) counts: paper 1, figure up to 3, face and props up to 6."""
     values = np.full(len(PARTS), 3.0, np.float32)
     values[[PART_INDEX["paper"], PART_INDEX["scenery"]]] = 1.0
     values[[PART_INDEX[name] for name in FACE_PARTS]] = 12.0

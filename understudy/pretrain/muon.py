@@ -86,7 +86,7 @@ def orthogonal(matrix: Tensor, num_iterations: int) -> Tensor:
 
 
 def muon_for(model: nn.Module, rate: float, exclude: tuple[str, ...] = (), **settings: float) -> Muon:
-    """Muon on every hidden matrix of a model; Adam on vectors, embeddings, tiny matrices and names excluded."""
+    """Muon on every hidden matrix of a model; Adam on vectors, tiny matrices and the names excluded."""
     matrices, others = [], []
     for name, parameter in model.named_parameters():
         hidden = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= SMALLEST_SIDE

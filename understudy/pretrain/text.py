@@ -9,13 +9,13 @@ into the U-Net.
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from understudy.events import Note, Notify, Step
 from understudy.pretrain.tokenizer import MAX_LENGTH, build_tokenizer, save_tokenizer
-from understudy.runs import write_whole
+from understudy.pretrain.training import optimiser_tensors, restore_optimiser
 from understudy.world.captions import full_caption, noun, short_caption
 from understudy.world.characters import sample_traits
 from understudy.world.names import Named, roster
@@ -33,7 +33,7 @@ from understudy.world.vocabulary import CHOICES, TRAITS
 # What a caption can say; "" is "not said" and the first class of every head.
 HEADS: dict[str, tuple[str, ...]] = {name: ("", *choices) for name, choices in {**CHOICES, **TRAITS}.items()}
 ROSTER_SIZE = 2000
-NUM_SCENES, NUM_NAMED = 32, 48  # captions in a step: of scenes told in words, of characters told by name
+NUM_SCENES, NUM_NAMED = 40, 8  # captions in a step: of scenes told in words, of characters told by name
 LEARNING_RATE, WARMUP_STEPS = 1e-3, 50
 SAVE_EVERY = 200
 
@@ -161,23 +161,25 @@ class TextLearner:
 
     def save(self, path: Path) -> None:
         """Write all that going on needs."""
-        state = {
-            "done": self.done,
-            "encoder": self.encoder.state_dict(),
-            "readers": self.readers.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_whole(path, buffer.getvalue())
+        tensors = {"done": torch.tensor(self.done)}
+        tensors |= {f"encoder.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
+        tensors |= {f"readers.{name}": tensor for name, tensor in self.readers.state_dict().items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in optimiser_tensors(self.optimizer).items()}
+        part = path.with_suffix(".part")
+        safetensors.torch.save_file(tensors, part)
+        part.replace(path)
 
     def load(self, path: Path) -> None:
         """Go on from a state that `save` wrote."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.done = state["done"]
-        self.encoder.load_state_dict(state["encoder"])
-        self.readers.load_state_dict(state["readers"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        tensors = safetensors.torch.load_file(path, device=self.device)
+        self.done = int(tensors.pop("done"))
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+
+        self.encoder.load_state_dict(under("encoder."))
+        self.readers.load_state_dict(under("readers."))
+        restore_optimiser(self.optimizer, under("optimizer."))
 
     def _parameters(self) -> list[nn.Parameter]:
         return [*self.encoder.parameters(), *self.readers.parameters()]
@@ -232,10 +234,10 @@ def _shares(learner: TextLearner, lessons: Sequence[Lesson]) -> tuple[float, flo
 def learn_text(folder: Path, steps: int, notify: Notify, seed: int = 0, device: str = "cpu") -> TextLearner:
     """Teach a text encoder and write it with its tokenizer into `folder`, in Stable Diffusion 1.x layout.
 
-    The same call goes on where the folder's `text_state.pt` ends; more `steps` teach it further.
+    The same call goes on where the folder's `text_state.safetensors` ends; more `steps` teach it further.
     """
     learner = TextLearner(steps, seed, device)
-    state = folder / "text_state.pt"
+    state = folder / "text_state.safetensors"
     if state.exists():
         learner.load(state)
     while learner.done < steps:

@@ -1,4 +1,4 @@
-"""What the trainings of autoencoder, denoiser and judge share: keyed randomness, state on disk, averaged weights.
+"""What all trainings of the embedded weights share: keyed randomness, state on disk, averaged weights.
 
 Step `s` of seed `k` draws the same data and noise on any device and after any interruption.
 """
@@ -6,7 +6,6 @@ Step `s` of seed `k` draws the same data and noise on any device and after any i
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -71,10 +70,10 @@ class State:
         save_file(_contiguous(model.state_dict().items()), fresh / "model.safetensors")
         if average is not None:
             save_file(_contiguous(average.tensors.items()), fresh / "average.safetensors")
-        save_file(_flat(optimiser), fresh / "optimiser.safetensors")
+        save_file(optimiser_tensors(optimiser), fresh / "optimiser.safetensors")
         pointer = self.folder / "state.json.part"
         pointer.write_text(json.dumps({"step": step, "checkpoint": fresh.name, "seconds": seconds}))
-        os.replace(pointer, self.folder / "state.json")
+        pointer.replace(self.folder / "state.json")
         for old in self.folder.glob("step-*"):
             if old != fresh:
                 for file in old.iterdir():
@@ -92,7 +91,7 @@ class State:
         model.load_state_dict(load_file(folder / "model.safetensors"))
         if average is not None:
             average.tensors = load_file(folder / "average.safetensors")
-        _restore(optimiser, load_file(folder / "optimiser.safetensors"))
+        restore_optimiser(optimiser, load_file(folder / "optimiser.safetensors"))
         return int(state["step"]), float(state["seconds"])
 
 
@@ -100,7 +99,8 @@ def _contiguous(items: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     return {name: tensor.detach().contiguous() for name, tensor in items}
 
 
-def _flat(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as named tensors, for safetensors."""
     state = optimiser.state_dict()["state"]
     return {
         f"{index}.{name}": torch.as_tensor(value).contiguous()
@@ -109,7 +109,8 @@ def _flat(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimiser_tensors`."""
     whole = optimiser.state_dict()
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""The parts that the training world's characters are made of: hair, ears, topknots, clothes' patterns, things worn.
+"""The parts of the training world's characters: hair, ears, topknots, patterns of clothes, things worn.
 
 No hero uses any of them; see heroes.py for theirs.
 """
