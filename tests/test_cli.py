@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from understudy.cli import run_command
 from understudy.provenance import read_record
@@ -42,6 +43,19 @@ def run(drawings: Path, toy_base: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("runs") / "mo"
     assert run_command(learn_arguments(drawings, toy_base, folder)) == 0
     return folder
+
+
+@pytest.fixture
+def untrained_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the embedded judge: these tests ask what is printed, not what is right."""
+    from understudy.judges import puppet
+
+    shape = puppet.shape_of_world()
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    (folder / puppet.CONFIG_FILE).write_text(puppet.config_text(shape, puppet.Thresholds(), {}))
+    save_file(puppet.JudgeNetwork(shape).state_dict(), folder / puppet.WEIGHTS_FILE)
+    monkeypatch.setattr(puppet, "ASSETS", folder)
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -150,6 +164,7 @@ def test_prompt_only_learns_nothing_and_draws(drawings: Path, toy_base: Path, tm
     assert read_record(picture)["prompt_as_read"] == "a picture of a girl with red hair waving"
 
 
+@pytest.mark.usefixtures("untrained_judge")
 def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a picture of {name} waving\na picture of {name} playing tennis\n")
@@ -163,6 +178,7 @@ def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.Captur
     assert sum(figures["not_judged"].values()) == 2
 
 
+@pytest.mark.usefixtures("untrained_judge")
 def test_judge_says_what_it_cannot_judge(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,8 @@ LAYERS = (
     {"choosing"},
     {"comics", "reports", "sweeps"},
     {"terminal", "options"},
-    {"cli", "web", "demo"},
+    {"demo"},
+    {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 OF_THE_WORLD = {"cli", "demo", "judges", "judging", "pretrain", "world"}
