@@ -1,0 +1,112 @@
+"""The embedded judge on three development heroes: it knows them, and it refuses what is false."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.domain import Character, Drawing, Picture, Pixels, Scene, UserError, Verdict
+from understudy.judges.puppet import PuppetJudge
+from understudy.judges.quality import passes
+from understudy.world.captions import parse
+from understudy.world.damage import damaged
+from understudy.world.heroes import Hero, drawings, hero, oracle, wished
+
+PROMPTS = (
+    "a picture of {name} waving, smiling",
+    "a picture of {name} angry",
+    "a picture of {name} eating a sandwich",
+    "a picture of {name} in front of a castle",
+    "a picture of {name} walking in the woods, side view",
+    "a portrait of {name}, laughing",
+)
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def judge() -> PuppetJudge:
+    return PuppetJudge()
+
+
+def prompts_of(of: Hero) -> list[str]:
+    return [prompt.replace("{name}", of.name) for prompt in PROMPTS]
+
+
+def shown(of: Hero, prompt: str) -> Pixels:
+    """The hero in the scene of a prompt that names it."""
+    return oracle(of, parse(prompt, of.name).attributes, 11).pixels
+
+
+def verdicts(judge: PuppetJudge, of: Hero, pixels: list[Pixels]) -> list[Verdict]:
+    """What the judge says of pictures for the six prompts."""
+    character = Character(
+        of.name, of.noun, tuple(Drawing(Path(d.filename), d.pixels, d.caption) for d in drawings(of))
+    )
+    scenes = [Scene(prompt) for prompt in prompts_of(of)]
+    return judge([Picture(*pair) for pair in zip(scenes, pixels, strict=True)], character)
+
+
+def share(found: list[Verdict]) -> float:
+    return sum(map(passes, found)) / len(found)
+
+
+def test_true_pictures_pass(judge: PuppetJudge) -> None:
+    found = [
+        verdict
+        for seed in SEEDS
+        for verdict in verdicts(judge, hero(seed), [shown(hero(seed), p) for p in prompts_of(hero(seed))])
+    ]
+    assert share(found) >= 0.8
+
+
+def test_other_heroes_are_refused(judge: PuppetJudge) -> None:
+    found = []
+    for seed in SEEDS:
+        other = hero(seed + 20)
+        found += verdicts(judge, hero(seed), [shown(other, p) for p in prompts_of(other)])
+    assert share(found) == 0
+    assert sum(verdict.same_character for verdict in found) <= 1
+
+
+def test_the_right_hero_in_another_scene_is_refused(judge: PuppetJudge) -> None:
+    found = []
+    for seed in SEEDS:
+        pixels = [shown(hero(seed), p) for p in prompts_of(hero(seed))]
+        found += verdicts(judge, hero(seed), pixels[1:] + pixels[:1])
+    assert share(found) <= 0.1
+
+
+def test_damaged_pictures_are_refused(judge: PuppetJudge) -> None:
+    found = []
+    for seed in SEEDS:
+        of = hero(seed)
+        broken = [damaged(of.look, wished(parse(p, of.name).attributes), 11) for p in prompts_of(of)]
+        assert None not in broken
+        found += verdicts(judge, of, [each.pixels for each in broken if each is not None])
+    assert share(found) <= 0.25
+
+
+def test_unread_wishes_are_named_and_any_size_is_judged(judge: PuppetJudge) -> None:
+    of = hero(1)
+    character = Character(of.name, of.noun, (Drawing(Path("a.png"), drawings(of)[0].pixels, "standing"),))
+    picture = Picture(Scene(f"{of.name} playing tennis, smiling"), np.full((70, 130, 3), 255, np.uint8))
+    verdict = judge([picture], character)[0]
+    assert verdict.not_judged
+    assert set(verdict.attributes) == {"mood"}
+    assert 0 <= verdict.likeness <= 1
+    assert not passes(verdict)
+    assert judge([], character) == []
+
+
+def test_reading_needs_no_drawings(judge: PuppetJudge) -> None:
+    of = hero(2)
+    readings = judge.read([shown(of, p) for p in prompts_of(of)])
+    assert [reading.attributes.place for reading in readings][3:5] == ["castle", "woods"]
+    assert sum(reading.damage < judge.thresholds.damage_alone for reading in readings) >= 5
+
+
+def test_missing_weights_are_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no judge in .*\.$"):
+        PuppetJudge(tmp_path)
