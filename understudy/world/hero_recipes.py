@@ -63,8 +63,18 @@ def _pick(
     return rng.choice(far) if far else max(among, key=lambda name: min(distance(name, o) for o in away))
 
 
+_SLOTS = (
+    ("face", "torso"),
+    ("face", "back"),
+    ("torso", "back"),
+    ("torso", "wear"),
+    ("face", "wear"),
+    ("back", "wear"),
+)
+
+
 def sample_recipe(rng: random.Random) -> Recipe:
-    """Draw a hero's recipe: a head, and four or five pieces in their own colours."""
+    """Draw a hero's recipe: a head, an ornament on it and two more pieces in their own colours."""
     head = rng.choice(SHAPES)
     coat = rng.choice(COATS)
     body = _pick(rng, [coat], TOUCHING)
@@ -79,8 +89,8 @@ def sample_recipe(rng: random.Random) -> Recipe:
         eyes=rng.choice(("round", "round", "dot")),
         pieces=(),
     )
-    slots = ["ornament", "face", "torso", *rng.choice((("back",), ("back",), ("wear",), ("back", "wear")))]
-    for slot in slots:
+    # Four things to know it by, the head among them: a comic character is drawn hundreds of times.
+    for slot in ("ornament", *rng.choice(_SLOTS)):
         recipe = replace(recipe, pieces=(*recipe.pieces, _sample_piece(rng, recipe, slot)))
     return recipe
 
