@@ -36,7 +36,9 @@ SCENES = (
 NUM_COLUMNS = 3
 CELL_PX = 192
 GAP_PX = 12
+PAIR_GAP_PX = 2
 LABEL_PX = 30
+COLUMN_PX = 2 * CELL_PX + PAIR_GAP_PX + 2 * GAP_PX
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: 
 
 def make_sheet(entries: list[Entry]) -> Image.Image:
     """A grid of pairs, left what was drawn and right the truth, each pair under its label."""
-    width = GAP_PX + NUM_COLUMNS * (2 * CELL_PX + 2 * GAP_PX)
+    width = GAP_PX + NUM_COLUMNS * COLUMN_PX
     num_rows = -(-len(entries) // NUM_COLUMNS)
     sheet = Image.new("RGB", (width, GAP_PX + num_rows * (LABEL_PX + CELL_PX + GAP_PX)), "#e8e4dc")
     pen = ImageDraw.Draw(sheet)
@@ -77,14 +79,14 @@ def make_sheet(entries: list[Entry]) -> Image.Image:
         pen.text((left, top + 6), f"{entry.label}   (drawn | truth)", fill="#222222", font=font)
         for column, pixels in enumerate((entry.drawn, entry.truth)):
             cell = Image.fromarray(pixels).resize((CELL_PX, CELL_PX), Image.Resampling.LANCZOS)
-            sheet.paste(cell, (left + column * CELL_PX, top + LABEL_PX))
+            sheet.paste(cell, (left + column * (CELL_PX + PAIR_GAP_PX), top + LABEL_PX))
     return sheet
 
 
 def _places(count: int) -> Iterator[tuple[int, int]]:
     for index in range(count):
         row, column = divmod(index, NUM_COLUMNS)
-        yield GAP_PX + column * (2 * CELL_PX + 2 * GAP_PX), GAP_PX + row * (LABEL_PX + CELL_PX + GAP_PX)
+        yield GAP_PX + column * COLUMN_PX, GAP_PX + row * (LABEL_PX + CELL_PX + GAP_PX)
 
 
 def _read(path: Path) -> Pixels:
