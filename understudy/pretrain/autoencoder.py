@@ -86,6 +86,7 @@ def _set_taps(conv: torch.nn.Conv2d, matrix: Tensor, taps: tuple[tuple[int, int]
     """The first rows of outputs become `matrix` times the first inputs, averaged over kernel places."""
     rows, columns = matrix.shape
     conv.weight[:rows] = 0
+    assert conv.bias is not None
     conv.bias[:rows] = 0
     for y, x in taps:
         conv.weight[:rows, :columns, y, x] = matrix / len(taps)

@@ -216,7 +216,8 @@ def main() -> None:
 
     def rate_of(step: int) -> float:
         tail = max(0.0, (step / args.steps - args.decay_from) / (1 - args.decay_from))
-        return args.rate * min(1.0, (step + 1) / 200) * max(0.02, 1 - tail)
+        rate: float = args.rate * min(1.0, (step + 1) / 200) * max(0.02, 1 - tail)
+        return rate
 
     averaged = build().to(memory_format=torch.channels_last)
 

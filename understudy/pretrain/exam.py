@@ -69,7 +69,7 @@ def draw_answers(
 
 def mark(pictures: Sequence[Pixels], asked: Sequence[Attributes], judge: PuppetJudge) -> dict[str, object]:
     """The share right for each attribute over the scenes that ask for it, and the mean over attributes."""
-    read = judge.read(pictures)
+    read = [reading.attributes for reading in judge.read(pictures)]
     figures: dict[str, object] = {}
     shares = []
     for name in Attributes().__dataclass_fields__:

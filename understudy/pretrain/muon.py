@@ -56,7 +56,8 @@ class Muon(torch.optim.Optimizer):
         ahead = gradient.lerp(state["momentum"], self.momentum).flatten(1)
         direction = orthogonal(ahead, self.num_iterations)
         scale = 0.2 * max(direction.shape) ** 0.5
-        return (direction * scale).view_as(parameter)
+        update: Tensor = (direction * scale).view_as(parameter)
+        return update
 
     def _adam(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
@@ -71,14 +72,15 @@ class Muon(torch.optim.Optimizer):
         state["square"].lerp_(gradient.square(), 1 - second)
         count = float(state["count"])
         mean = state["mean"] / (1 - first**count)
-        return mean / ((state["square"] / (1 - second**count)).sqrt() + 1e-8)
+        update: Tensor = mean / ((state["square"] / (1 - second**count)).sqrt() + 1e-8)
+        return update
 
 
 def orthogonal(matrix: Tensor, num_iterations: int) -> Tensor:
     """Roughly the nearest (semi-)orthogonal matrix of a (rows, columns) one."""
     a, b, c = NEWTON_SCHULZ
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = wide / (wide.norm() + 1e-7)
+    x: Tensor = wide / (wide.norm() + 1e-7)
     for _ in range(num_iterations):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
@@ -87,7 +89,8 @@ def orthogonal(matrix: Tensor, num_iterations: int) -> Tensor:
 
 def muon_for(model: nn.Module, rate: float, exclude: tuple[str, ...] = (), **settings: float) -> Muon:
     """Muon on every hidden matrix of a model; Adam on vectors, tiny matrices and the names excluded."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         hidden = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= SMALLEST_SIDE
         (matrices if hidden and not name.startswith(exclude) else others).append(parameter)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -51,7 +51,7 @@ class State:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def log(self, record: dict[str, object]) -> None:
+    def log(self, record: Mapping[str, object]) -> None:
         """Append one line of figures."""
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
@@ -147,7 +147,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate_of(step)
         loss, figures = loss_of(step)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -163,4 +163,4 @@ def train(
             state.save(step + 1, model, optimiser, average, seconds)
             saved = now
         if check is not None and (step + 1) % check_every == 0:
-            state.log({"step": step + 1} | check(step + 1))
+            state.log({"step": step + 1, **check(step + 1)})

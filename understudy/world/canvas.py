@@ -115,17 +115,19 @@ def superellipse(
     """|x/rx|^p + |y/ry|^p = 1: round at power 2, a soft square at 4."""
     angle = np.linspace(0, 2 * math.pi, num, endpoint=False)
     c, s = np.cos(angle), np.sin(angle)
-    points = np.stack(
+    points: Points = np.stack(
         [rx * np.sign(c) * np.abs(c) ** (2 / power), ry * np.sign(s) * np.abs(s) ** (2 / power)], axis=1
     )
-    return turned(points, turn) + np.asarray(centre)
+    moved: Points = turned(points, turn) + np.asarray(centre)
+    return moved
 
 
 def turned(points: Points, turn: float, about: tuple[float, float] = (0.0, 0.0)) -> Points:
     """Points turned by `turn` radians, clockwise on the page."""
     c, s = math.cos(turn), math.sin(turn)
     middle = np.asarray(about)
-    return (points - middle) @ np.array([[c, s], [-s, c]]) + middle
+    result: Points = (points - middle) @ np.array([[c, s], [-s, c]]) + middle
+    return result
 
 
 def polygon(*corners: tuple[float, float]) -> Points:
