@@ -100,9 +100,9 @@ def test_going_on_keeps_the_plan(run: Run) -> None:
 
 
 def test_two_at_once_are_refused(run: Run) -> None:
-    with begin_run(run, DreamBoothLora(), MANIFEST):
-        with pytest.raises(UserError, match="process"), begin_run(run, DreamBoothLora(), MANIFEST):
-            pass
+    again = begin_run(run, DreamBoothLora(), MANIFEST)
+    with begin_run(run, DreamBoothLora(), MANIFEST), pytest.raises(UserError, match="process"), again:
+        pass
     with begin_run(run, DreamBoothLora(), MANIFEST):
         pass
 
@@ -111,9 +111,9 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(UserError, match="other files"), begin_run(tmp_path, DreamBoothLora(), MANIFEST):
         pass
-    with pytest.raises(UserError, match="file"):
-        with begin_run(tmp_path / "thesis.doc", DreamBoothLora(), MANIFEST):
-            pass
+    on_a_file = begin_run(tmp_path / "thesis.doc", DreamBoothLora(), MANIFEST)
+    with pytest.raises(UserError, match="file"), on_a_file:
+        pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 
 

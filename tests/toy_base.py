@@ -80,15 +80,19 @@ def _unet() -> UNet2DConditionModel:
 
 
 def _autoencoder() -> AutoencoderKL:
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         block_out_channels=(16, 32, 32),
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
         latent_channels=4,
         norm_num_groups=8,
         sample_size=SIZE_PX,
-        scaling_factor=1.0,
+        scaling_factor=4.0,
     )
+    with torch.no_grad():  # latents that say something of the picture: a small deviation of their own
+        vae.quant_conv.weight[4:] = 0
+        vae.quant_conv.bias[4:] = -8
+    return vae
 
 
 def _scheduler(prediction: str) -> DPMSolverMultistepScheduler:

@@ -9,12 +9,14 @@ report = understudy.judge(run)
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from understudy.domain import Character, Scene, UserError
     from understudy.drawings.read import read_character
+    from understudy.judging import judge
     from understudy.methods import learn, open_painter
     from understudy.pictures import draw
     from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly
@@ -27,10 +29,15 @@ __all__ = [
     "Scene",
     "UserError",
     "draw",
+    "judge",
     "learn",
     "open_painter",
     "read_character",
 ]
+
+# The libraries' own remarks on import and on loading are not for our users; an own setting is respected.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 _HOMES = {
     "Character": "domain",
@@ -40,6 +47,7 @@ _HOMES = {
     "Scene": "domain",
     "UserError": "domain",
     "draw": "pictures",
+    "judge": "judging",
     "learn": "methods",
     "open_painter": "methods",
     "read_character": "drawings.read",
