@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from understudy.domain import Character, Drawing, Picture, UserError, Verdict
-from understudy.drawings.keep import keep_drawings
 from understudy.events import Drew, Event, Judged
 from understudy.judging import VERDICTS_FILE, judge, read_prompts
 from understudy.methods import learn
@@ -39,9 +38,7 @@ def likes_waving(pictures: Sequence[Picture], character: Character) -> list[Verd
 def run(toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("judging")
     character = Character("Mo", "girl", (Drawing(Path("a.png"), np.full((32, 32, 3), 255, np.uint8), ""),))
-    learned = learn(character, PromptOnly(base=str(toy_base)), folder / "run", device="cpu")
-    keep_drawings(character, learned)
-    return learned
+    return learn(character, PromptOnly(base=str(toy_base)), folder / "run", device="cpu")
 
 
 def test_every_scene_is_drawn_judged_and_written_down(run: Run) -> None:

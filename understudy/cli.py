@@ -74,15 +74,13 @@ def hero(seed: int, out: Path, scene: str | None) -> None:
 def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs: object) -> None:
     """Learn the character in the folder DRAWINGS; the same command goes on after a stop."""
     import understudy
-    from understudy.drawings.keep import keep_drawings
     from understudy.options import make_recipe
     from understudy.terminal import listening
 
     recipe = make_recipe(method, _given(**knobs))
     with listening() as notify:
         character = understudy.read_character(drawings, name, noun, notify)
-        learned = understudy.learn(character, recipe, run, notify=notify)
-        keep_drawings(character, learned)
+        understudy.learn(character, recipe, run, notify=notify)
     click.echo(f'Learned. Now draw: understudy draw {run} "a picture of {name} waving"', err=True)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from understudy.domain import Pixels
-from understudy.drawings.keep import keep_drawings
 from understudy.drawings.read import read_character
 from understudy.events import Notify
 from understudy.methods import learn
@@ -56,7 +55,6 @@ def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: 
     write_drawings(EXAMPLE, out / "drawings")
     character = read_character(out / "drawings", name, EXAMPLE.noun, notify)
     run = learn(character, recipe, out / "run", notify=notify)
-    keep_drawings(character, run)
     prompts = [f"a picture of {name} {scene}" for scene in SCENES]
     paths = draw(run, seeded_scenes(prompts, 1), settings, notify=notify)
     entries = [

@@ -94,5 +94,9 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """True if it is the same character, all that was asked for is right, and nothing is damaged."""
-        return self.same_character and all(self.attributes.values()) and not self.damaged
+        """True if it is the same character, all that was asked for is right, and nothing is damaged.
+
+        What cannot be judged is never right.
+        """
+        right = all(self.attributes.values()) and not self.not_judged
+        return self.same_character and right and not self.damaged

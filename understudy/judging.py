@@ -11,7 +11,7 @@ from understudy.domain import Character, Picture, Scene, UserError, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Drew, Judged, Notify, Step, ignore
 from understudy.judges.puppet import PuppetJudge
-from understudy.judges.quality import QualityReport, passes, summarise
+from understudy.judges.quality import QualityReport, summarise
 from understudy.methods import open_painter
 from understudy.pictures import save_picture, seeded_scenes
 from understudy.recipes import DrawSettings
@@ -88,5 +88,5 @@ def _draw(
 
 
 def _line(path: Path, verdict: Verdict) -> str:
-    record = {"picture": path.name, **asdict(verdict), "passed": passes(verdict)}
+    record = {"picture": path.name, **asdict(verdict), "passed": verdict.passed}
     return json.dumps(record, ensure_ascii=False) + "\n"

@@ -9,7 +9,6 @@ import pytest
 
 from understudy.domain import Character, Drawing, Picture, Pixels, Scene, UserError, Verdict
 from understudy.judges.puppet import PuppetJudge
-from understudy.judges.quality import passes
 from understudy.world.captions import parse
 from understudy.world.damage import damaged
 from understudy.world.heroes import Hero, drawings, hero, oracle, wished
@@ -49,7 +48,7 @@ def verdicts(judge: PuppetJudge, of: Hero, pixels: list[Pixels]) -> list[Verdict
 
 
 def share(found: list[Verdict]) -> float:
-    return sum(map(passes, found)) / len(found)
+    return sum(verdict.passed for verdict in found) / len(found)
 
 
 def test_true_pictures_pass(judge: PuppetJudge) -> None:
@@ -96,7 +95,7 @@ def test_unread_wishes_are_named_and_any_size_is_judged(judge: PuppetJudge) -> N
     assert verdict.not_judged
     assert set(verdict.attributes) == {"mood"}
     assert 0 <= verdict.likeness <= 1
-    assert not passes(verdict)
+    assert not verdict.passed
     assert judge([], character) == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from understudy.domain import Scene, Verdict
-from understudy.judges.quality import Key, bootstrap_difference, bootstrap_mean, passes, summarise, wilson
+from understudy.judges.quality import Key, bootstrap_difference, bootstrap_mean, summarise, wilson
 
 
 def verdict(
@@ -56,8 +56,8 @@ def test_summarise() -> None:
 
 
 def test_what_cannot_be_judged_never_passes() -> None:
-    assert passes(verdict(mood=True))
-    assert not passes(verdict(mood=True, not_judged=("playing tennis",)))
+    assert verdict(mood=True).passed
+    assert not verdict(mood=True, not_judged=("playing tennis",)).passed
 
 
 def test_nothing_asked_for_is_no_share() -> None:

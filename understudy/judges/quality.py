@@ -74,17 +74,12 @@ def wilson(passed: float, n: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def passes(verdict: Verdict) -> bool:
-    """True for a picture that passes in all its prompt asks for: what cannot be judged is never right."""
-    return verdict.passed and not verdict.not_judged
-
-
 def summarise(verdicts: Sequence[Verdict]) -> QualityReport:
     """The figures of a run's verdicts; raises `ValueError` where there is none."""
     if not verdicts:
         raise ValueError("There is no verdict to summarise.")
     n = len(verdicts)
-    passed = sum(map(passes, verdicts))
+    passed = sum(verdict.passed for verdict in verdicts)
     low, high = wilson(passed, n)
     by_attribute = _shares((name, right) for v in verdicts for name, right in v.attributes.items())
     asked = [right for v in verdicts for right in v.attributes.values()]
@@ -98,7 +93,7 @@ def summarise(verdicts: Sequence[Verdict]) -> QualityReport:
         by_attribute=by_attribute,
         damaged=sum(v.damaged for v in verdicts) / n,
         not_judged=_counts(wish for v in verdicts for wish in v.not_judged),
-        by_prompt=_shares((v.scene.prompt, passes(v)) for v in verdicts),
+        by_prompt=_shares((v.scene.prompt, v.passed) for v in verdicts),
     )
 
 

@@ -10,6 +10,7 @@ import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.prompt_only as prompt_only
 from understudy.bases.catalog import find_base, hash_base
 from understudy.domain import Character, UserError
+from understudy.drawings.keep import keep_drawings
 from understudy.events import Notify, ignore
 from understudy.methods.painting import Painter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
@@ -53,6 +54,7 @@ def learn(
     )
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
+        keep_drawings(character, begun)
         match recipe:
             case DreamBoothLora():
                 dreambooth_lora.learn(character, recipe, begun, review, notify)

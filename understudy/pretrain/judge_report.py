@@ -17,7 +17,7 @@ import torch
 
 from understudy.domain import Attributes, Character, Drawing, Picture, Pixels, Scene, Verdict
 from understudy.judges.puppet import PuppetJudge
-from understudy.judges.quality import passes, wilson
+from understudy.judges.quality import wilson
 from understudy.pretrain.judge_batches import worn
 from understudy.pretrain.judge_data import small
 from understudy.world.captions import STUDY_PROMPTS, parse
@@ -139,7 +139,7 @@ def _row(group: str, verdicts: Sequence[Verdict]) -> Row:
     return Row(
         group,
         len(verdicts),
-        sum(map(passes, verdicts)),
+        sum(verdict.passed for verdict in verdicts),
         sum(not verdict.same_character for verdict in verdicts),
         sum(not all(verdict.attributes.values()) for verdict in verdicts),
         sum(verdict.damaged for verdict in verdicts),

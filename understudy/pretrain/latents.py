@@ -110,7 +110,7 @@ def make_shard(path: Path, index: int, vae: AutoencoderKL, batch: int = 16) -> N
             torch.stack([cell_weights(scene, mean.shape[-1]) for scene in scenes]).to(torch.bfloat16)
         )
     part = path.with_suffix(".part")
-    save_file({"latents": torch.cat(latents), "weights": torch.cat(weights)}, part)
+    save_file({"latents": torch.cat(latents).contiguous(), "weights": torch.cat(weights)}, part)
     part.replace(path)
 
 

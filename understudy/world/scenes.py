@@ -26,7 +26,7 @@ class Painted:
 
 
 def paint(look: Look, wish: Attributes, seed: int = 0) -> Painted:
-    """Paint a scene in which every attribute but the kind is said; `seed` moves scenery and figure a little."""
+    """Paint a scene, every attribute but the kind said; `seed` moves scenery and figure a little."""
     rng = random.Random(seed)
     canvas = Canvas(SIZE)
     place = wish.place or "paper"
