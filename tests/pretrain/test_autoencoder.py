@@ -1,0 +1,85 @@
+"""The autoencoder's start, its loss and the whitening of its latents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+
+from understudy.pretrain.autoencoder import (
+    CROP,
+    build,
+    psnr,
+    reconstruction_loss,
+    training_crops,
+    training_picture,
+    whiten,
+)
+from understudy.world.shapes import random_drawing
+
+
+@pytest.fixture(scope="module")
+def fresh() -> AutoencoderKL:
+    torch.manual_seed(0)
+    return build().eval()
+
+
+def test_colours_pass_through_from_the_start(fresh: AutoencoderKL) -> None:
+    broad, seen = [], []
+    for seed in range(4):
+        pixels = random_drawing(seed)
+        image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+        with torch.no_grad():
+            output = fresh.decode(fresh.encode(image).latent_dist.mean).sample
+        broad.append(torch.nn.functional.avg_pool2d(image, 16).flatten())
+        seen.append(torch.nn.functional.avg_pool2d(output, 16).flatten())
+    assert torch.corrcoef(torch.stack([torch.cat(broad), torch.cat(seen)]))[0, 1] > 0.8
+
+
+def test_whitening_changes_the_latents_and_no_picture() -> None:
+    torch.manual_seed(0)
+    model = build().eval()
+    pictures = [training_picture(number, 0.1)[0] for number in range(3)]
+    image = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def redrawn() -> torch.Tensor:
+        output: torch.Tensor = model.decode(model.encode(image).latent_dist.mean).sample
+        return output
+
+    with torch.no_grad():
+        before = redrawn()
+        deviation = model.encode(image).latent_dist.std.mean()
+        whiten(model, num_pictures=6)
+        latents = model.encode(image).latent_dist
+        after = redrawn()
+    assert torch.allclose(before, after, atol=2e-3)
+    assert (latents.mean.std((0, 2, 3)) - 1).abs().max() < 0.6
+    assert latents.std.mean() != deviation
+    assert model.config.scaling_factor == 1.0
+
+
+def test_the_same_step_gives_the_same_crops() -> None:
+    first, weights = training_crops(3, 7, 4, 0.5)
+    again, _ = training_crops(3, 7, 4, 0.5)
+    other, _ = training_crops(3, 8, 4, 0.5)
+    assert first.shape == (4, 3, CROP, CROP)
+    assert weights.shape == (4, 1, CROP, CROP)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_loss_counts_weighted_pixels_more() -> None:
+    target = torch.zeros(1, 3, 32, 32)
+    weights = torch.ones(1, 1, 32, 32)
+    weights[..., :16, :] = 8
+    wrong_face, wrong_paper = target.clone(), target.clone()
+    wrong_face[..., 4:8, 4:8] = 1
+    wrong_paper[..., 20:24, 4:8] = 1
+    assert reconstruction_loss(target, target, weights) == 0
+    face = reconstruction_loss(wrong_face, target, weights)
+    assert face > 4 * reconstruction_loss(wrong_paper, target, weights)
+
+
+def test_psnr_of_a_copy_and_of_noise(fresh: AutoencoderKL) -> None:
+    assert 8 < psnr(fresh, [random_drawing(1)]) < 40
