@@ -64,6 +64,7 @@ def make_scheduler() -> DPMSolverMultistepScheduler:
         timestep_spacing="trailing",
         algorithm_type="dpmsolver++",
         solver_order=2,
+        steps_offset=1,
     )
 
 
