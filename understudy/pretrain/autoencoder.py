@@ -20,7 +20,7 @@ from torch.nn.functional import avg_pool2d
 from understudy.domain import Pixels
 from understudy.pretrain.muon import muon_for
 from understudy.pretrain.training import keyed, train
-from understudy.world.canvas import PART_INDEX, PARTS, SIZE
+from understudy.world.canvas import FACE_PARTS, PART_INDEX, PARTS, SIZE
 from understudy.world.characters import look_of, sample_traits
 from understudy.world.scenes import paint, sample_attributes
 from understudy.world.shapes import random_drawing
@@ -29,7 +29,6 @@ CROP = 96
 CROPS_PER_PICTURE = 2
 FACE_WEIGHT = 8.0
 FIGURE_WEIGHT = 2.0
-FACE_PARTS = ("eye", "mouth", "brow", "prop")
 
 
 def build() -> AutoencoderKL:
@@ -152,19 +151,26 @@ def psnr(model: AutoencoderKL, pictures: list[Pixels]) -> float:
     values = []
     with torch.no_grad():
         for pixels in pictures:
-            image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+            image = (torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1).to(model.device)
             output = model.decode(model.encode(image).latent_dist.mean).sample.clamp(-1, 1)
             values.append(-10 * math.log10(((output - image) / 2).square().mean().item() + 1e-12))
     return sum(values) / len(values)
 
 
 def fit(
-    folder: Path, num_steps: int, batch: int, rate: float, seed: int, shapes: float, start: Path | None
+    folder: Path,
+    num_steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    shapes: float,
+    start: Path | None,
+    device: str,
 ) -> AutoencoderKL:
     """Train to `num_steps`, resuming from `folder`, or beginning with the weights in `start`."""
     torch.manual_seed(seed)
     model = build() if start is None else AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32)
-    model = model.to(memory_format=torch.channels_last)
+    model = model.to(device=device, memory_format=torch.channels_last)
     ends = (
         "encoder.conv_in",
         "encoder.conv_out",
@@ -177,15 +183,17 @@ def fit(
     held_out = [random_drawing(-seed_ - 1) for seed_ in range(24)]
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        images, weights = training_crops(seed, step, batch, shapes)
+        images, weights = (each.to(device) for each in training_crops(seed, step, batch, shapes))
+        # Drawn on the CPU, so that every device sees the same noise.
         generator = keyed(seed, step)
         posterior = model.encode(images).latent_dist
-        latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(device)
+        latents = posterior.mean + posterior.std * noise
         # A decoder that has seen disturbed latents forgives a denoiser's small errors.
         ramp = 0.25 * min(1.0, max(0.0, 2 * step / num_steps - 0.5))
-        strength = ramp * torch.rand(len(images), 1, 1, 1, generator=generator).square()
+        strength = ramp * torch.rand(len(images), 1, 1, 1, generator=generator).square().to(device)
         spread = latents.detach().std()
-        latents = latents + spread * strength * torch.randn(latents.shape, generator=generator)
+        latents = latents + spread * strength * torch.randn(latents.shape, generator=generator).to(device)
         loss = reconstruction_loss(model.decode(latents).sample, images, weights)
         return loss + 3e-4 * posterior.kl().mean() / latents[0].numel(), {}
 
@@ -232,8 +240,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--shapes", type=float, default=0.35)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    model = fit(args.state, args.steps, args.batch, args.rate, args.seed, args.shapes, args.start)
+    model = fit(
+        args.state, args.steps, args.batch, args.rate, args.seed, args.shapes, args.start, args.device
+    ).cpu()
     whiten(model)
     model.save_pretrained(args.out)
 

@@ -13,6 +13,8 @@ import matplotlib
 import torch
 from diffusers import StableDiffusionPipeline
 
+from understudy.pretrain.tokenizer import save_tokenizer
+
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
@@ -77,8 +79,8 @@ def write_card(out: Path, exam: Mapping[str, Any], facts: Mapping[str, str]) -> 
         "",
         f"## What it draws ({exam['mean']:.0%} of what was asked, mean over attributes)",
         "",
-        "200 fixed scenes of its own world, drawn from full captions (20 steps, guidance 4) and read by the",
-        "embedded judge; intervals are 95% Wilson.",
+        "Fixed scenes of its own world, drawn from full captions (20 steps, guidance 4) and read by the",
+        "embedded judge; intervals are 95% Wilson, n counts the scenes that ask for the attribute.",
         "",
         "| asked for | right | interval | n |",
         "|---|---|---|---|",
@@ -103,12 +105,17 @@ def main() -> None:
     parser.add_argument("--fact", action="append", default=[], help="NAME=VALUE, a row of the card")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "assets" / "base")
     args = parser.parse_args()
-    shutil.rmtree(args.out, ignore_errors=True)
+    # The shipped base is replaced only when all of the new one is there.
+    draft = args.out.with_name(f"{args.out.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
     pipe = StableDiffusionPipeline.from_pretrained(args.base, safety_checker=None, torch_dtype=torch.bfloat16)
-    pipe.save_pretrained(args.out, max_shard_size=SHARD_SIZE)
-    draw_curves(read_log(args.denoiser), args.batch, args.out / "curves.png")
+    pipe.save_pretrained(draft, max_shard_size=SHARD_SIZE)
+    save_tokenizer(pipe.tokenizer, draft / "tokenizer")
+    draw_curves(read_log(args.denoiser), args.batch, draft / "curves.png")
     facts = dict(fact.split("=", 1) for fact in args.fact)
-    write_card(args.out, json.loads(args.exam.read_text()), facts)
+    write_card(draft, json.loads(args.exam.read_text()), facts)
+    shutil.rmtree(args.out, ignore_errors=True)
+    draft.rename(args.out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,6 +24,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from understudy.judges.puppet import PuppetJudge
+from understudy.pretrain.exam import shares_right
 from understudy.pretrain.latents import SHARD, LatentStore, caption_of, shown
 from understudy.pretrain.muon import muon_for
 from understudy.pretrain.training import AveragedWeights, keyed, train
@@ -160,6 +163,99 @@ def assemble(unet: UNet2DConditionModel, base: Path) -> StableDiffusionPipeline:
     )
 
 
+@dataclass(frozen=True)
+class Course:
+    """How long and on what a denoiser is trained.
+
+    `decay_from` is the share of the steps at a constant rate, which then falls linearly; the set of pictures
+    begins with two shards and grows by one in `steps_per_shard` steps up to `shards`.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    decay_from: float
+    shards: int
+    steps_per_shard: int
+    seed: int
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, warmed up over 200."""
+        tail = max(0.0, (step / self.steps - self.decay_from) / (1 - self.decay_from))
+        return self.rate * min(1.0, (step + 1) / 200) * max(0.02, 1 - tail)
+
+    def shards_at(self, step: int) -> int:
+        """How many shards there are at a step."""
+        return min(self.shards, 2 + step // self.steps_per_shard)
+
+
+def fit(
+    course: Course,
+    state: Path,
+    base: Path,
+    store: LatentStore,
+    unet: UNet2DConditionModel,
+    device: str,
+    compiled: bool,
+    examine: Callable[[UNet2DConditionModel], dict[str, float]],
+    check_every: int,
+) -> UNet2DConditionModel:
+    """Train to the course's last step from where `state` is; returns the averaged U-Net.
+
+    `examine` gets the averaged U-Net every `check_every` steps, and its figures go into the log.
+    """
+    lessons = Lessons(store, base, course.seed, course.batch)
+    alphas_cumprod = make_scheduler().alphas_cumprod
+    unet = unet.to(device=device, memory_format=torch.channels_last)
+    # Plain attention compiles as one graph; at 36 places it is no slower than the fused kernel.
+    unet.set_attn_processor(AttnProcessor())
+    optimiser = muon_for(
+        unet, course.rate, exclude=("conv_in", "conv_out", "time_embedding"), weight_decay=0.01
+    )
+    average = AveragedWeights(unet)
+    forward = torch.compile(unet) if compiled else unet
+
+    def predict(noisy: Tensor, times: Tensor, text: Tensor) -> Tensor:
+        output: Tensor = forward(noisy, times, text).sample
+        return output
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        store.grow_to(course.shards_at(step))
+        clean, weights, text = lessons.at(step)
+        # Drawn on the CPU, so that every device sees the same noise.
+        generator = keyed(course.seed, step)
+        times = sample_times(course.batch, alphas_cumprod, generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        plain = min(1.0, step / course.steps)
+        weights = weights.pow(1 - plain**2)
+        clean = clean.contiguous(memory_format=torch.channels_last)
+        inputs = [tensor.to(device) for tensor in (alphas_cumprod, clean, weights, text, times, noise)]
+        return velocity_loss(predict, *inputs).mean(), {}
+
+    averaged = build().to(memory_format=torch.channels_last).eval()
+
+    def check(step: int) -> dict[str, float]:
+        average.copy_to(averaged)
+        averaged.save_pretrained(base / "unet")
+        return caption_gap(averaged, lessons, alphas_cumprod) | examine(averaged)
+
+    store.grow_to(course.shards_at(course.steps))
+    train(
+        state,
+        unet,
+        optimiser,
+        loss_of,
+        course.rate_at,
+        course.steps,
+        average=average,
+        check=check,
+        check_every=check_every,
+    )
+    average.copy_to(averaged)
+    averaged.save_pretrained(base / "unet")
+    return averaged
+
+
 def main() -> None:
     """Train, and save the averaged weights beside the other parts of the base."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -170,76 +266,37 @@ def main() -> None:
     )
     parser.add_argument("--start", type=Path, help="a U-Net to go on from, with a fresh optimiser")
     parser.add_argument("--steps", type=int, default=10000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument(
-        "--decay-from", type=float, default=0.75, help="share of the steps at a constant rate"
-    )
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--decay-from", type=float, default=0.75)
     parser.add_argument("--shards", type=int, default=12, help=f"of {SHARD} pictures")
-    parser.add_argument("--steps-per-shard", type=int, default=150, help="a new shard is added so often")
+    parser.add_argument("--steps-per-shard", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--judge", type=Path, help="reads 200 fixed scenes at every check")
+    parser.add_argument("--check-every", type=int, default=1000)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_flush_denormal(True)
-    unet = (
-        build()
-        if args.start is None
-        else UNet2DConditionModel.from_pretrained(args.start, torch_dtype=torch.float32)
-    )
-    unet = unet.to(memory_format=torch.channels_last)
-    # On the CPU the plain processor's backward is a third faster than fused attention's (docs/log.md).
-    unet.set_attn_processor(AttnProcessor())
+    unet = build() if args.start is None else UNet2DConditionModel.from_pretrained(args.start)
     vae = AutoencoderKL.from_pretrained(args.base / "vae", torch_dtype=torch.float32)
     store = LatentStore(args.latents, vae.to(memory_format=torch.channels_last))
-    lessons = Lessons(store, args.base, args.seed, args.batch)
-    alphas_cumprod = make_scheduler().alphas_cumprod
-    optimiser = muon_for(
-        unet, args.rate, exclude=("conv_in", "conv_out", "time_embedding"), weight_decay=0.01
+    course = Course(
+        args.steps, args.batch, args.rate, args.decay_from, args.shards, args.steps_per_shard, args.seed
     )
-    average = AveragedWeights(unet)
-    forward = torch.compile(unet) if args.compile else unet
 
-    def predict(noisy: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        output: Tensor = forward(noisy, times, text).sample
-        return output
+    def examine(averaged: UNet2DConditionModel) -> dict[str, float]:
+        if args.judge is None:
+            return {}
+        return shares_right(assemble(averaged, args.base), PuppetJudge(args.judge))
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        store.grow_to(min(args.shards, 2 + step // args.steps_per_shard))
-        clean, weights, text = lessons.at(step)
-        generator = keyed(args.seed, step)
-        times = sample_times(args.batch, alphas_cumprod, generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        plain = min(1.0, step / args.steps)
-        weights = weights.pow(1 - plain**2)
-        clean = clean.contiguous(memory_format=torch.channels_last)
-        return velocity_loss(predict, alphas_cumprod, clean, weights, text, times, noise).mean(), {}
-
-    def rate_of(step: int) -> float:
-        tail = max(0.0, (step / args.steps - args.decay_from) / (1 - args.decay_from))
-        rate: float = args.rate * min(1.0, (step + 1) / 200) * max(0.02, 1 - tail)
-        return rate
-
-    averaged = build().to(memory_format=torch.channels_last)
-
-    def check(step: int) -> dict[str, float]:
-        average.copy_to(averaged)
-        averaged.save_pretrained(args.base / "unet")
-        return caption_gap(averaged, lessons, alphas_cumprod)
-
-    train(
-        args.state,
-        unet,
-        optimiser,
-        loss_of,
-        rate_of,
-        args.steps,
-        average=average,
-        check=check,
-        check_every=1000,
+    averaged = fit(
+        course, args.state, args.base, store, unet, args.device, args.compile, examine, args.check_every
     )
-    check(args.steps)
-    assemble(averaged, args.base).save_pretrained(args.base)
+    pipe = assemble(averaged, args.base)
+    pipe.scheduler.save_pretrained(args.base / "scheduler")
+    pipe.save_config(args.base)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,10 +68,10 @@ def draw_answers(
     return pictures
 
 
-def mark(pictures: Sequence[Pixels], asked: Sequence[Attributes], judge: PuppetJudge) -> dict[str, object]:
+def mark(pictures: Sequence[Pixels], asked: Sequence[Attributes], judge: PuppetJudge) -> dict[str, Any]:
     """The share right for each attribute over the scenes that ask for it, and the mean over attributes."""
     read = [reading.attributes for reading in judge.read(pictures)]
-    figures: dict[str, object] = {}
+    figures: dict[str, Any] = {}
     shares = []
     for name in Attributes().__dataclass_fields__:
         pairs = [
@@ -89,6 +90,17 @@ def mark(pictures: Sequence[Pixels], asked: Sequence[Attributes], judge: PuppetJ
         }
     figures["mean"] = round(sum(shares) / len(shares), 3)
     return figures
+
+
+def shares_right(
+    pipe: StableDiffusionPipeline, judge: PuppetJudge, count: int = NUM_SCENES
+) -> dict[str, float]:
+    """The share right for each attribute and their mean, for a training's log."""
+    pipe.set_progress_bar_config(disable=True)
+    asked = questions(count)
+    pictures = draw_answers(pipe, [prompt for prompt, _ in asked])
+    found = mark(pictures, [wish for _, wish in asked], judge)
+    return {f"right_{name}": row["right"] if isinstance(row, dict) else row for name, row in found.items()}
 
 
 def sheet(pictures: Sequence[Pixels], columns: int = 10) -> Image.Image:

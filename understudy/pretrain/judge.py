@@ -115,7 +115,8 @@ def calibrate(network: JudgeNetwork, held_out: Shard, seed: int = 1) -> tuple[Th
             )
             compared = network.compare(seen.places[num_drawn:].view(groups, -1, *seen.places.shape[1:]), kept)
         alone = seen.damage[num_drawn:].view(batch.damage.shape)
-        heads.append(attribute_loss(seen, torch.cat([batch.drawn_labels, batch.labels], 1).flatten(0, 1))[1])
+        labels = torch.cat([batch.drawn_labels.flatten(0, 1), batch.labels.flatten(0, 1)])
+        heads.append(attribute_loss(seen, labels)[1])
         for name, logits, truth in (
             ("other", compared.other, batch.other),
             ("damage", compared.damage, batch.damage),

@@ -6,6 +6,7 @@ use of it can be captioned anew.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,14 +20,13 @@ from torch import Tensor
 
 from understudy.domain import Attributes
 from understudy.pretrain.text import world_roster
-from understudy.world.canvas import PART_INDEX, PARTS
+from understudy.world.canvas import FACE_PARTS, PART_INDEX, PARTS
 from understudy.world.captions import sample_caption
 from understudy.world.characters import look_of, sample_traits
 from understudy.world.scenes import Painted, paint, sample_attributes
 
 SHARD = 2048
 NAMED_SHARE = 0.25
-FACE_PARTS = ("eye", "mouth", "brow", "prop")
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,21 @@ _ROSTER = world_roster()
 
 
 class LatentStore:
-    """Shards of latents in a folder, made when first asked for and kept in memory."""
+    """Shards of latents in a folder, made when first asked for and kept in memory.
+
+    Raises `ValueError` where the shards were made by another autoencoder.
+    """
 
     def __init__(self, folder: Path, vae: AutoencoderKL) -> None:
         self.folder = folder
         self.vae = vae
         folder.mkdir(parents=True, exist_ok=True)
+        made_by = folder / "autoencoder.sha256"
+        digest = _digest(vae)
+        if not made_by.exists():
+            made_by.write_text(digest)
+        if made_by.read_text() != digest:
+            raise ValueError(f"{folder} holds the latents of another autoencoder: give another folder.")
         self._latents: list[Tensor] = []
         self._weights: list[Tensor] = []
 
@@ -92,6 +101,14 @@ class LatentStore:
         latents = torch.stack([self._latents[n // SHARD][n % SHARD] for n in numbers]).float()
         weights = torch.stack([self._weights[n // SHARD][n % SHARD] for n in numbers]).float()
         return latents, weights[:, None]
+
+
+def _digest(vae: AutoencoderKL) -> str:
+    found = hashlib.sha256()
+    for name, tensor in sorted(vae.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.float().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ def keyed(seed: int, step: int) -> torch.Generator:
 
 
 class AveragedWeights:
-    """An exponential moving average whose memory grows with training: decay = 1 - 1/(1 + step / span).
+    """An exponential average whose memory is a fixed share of the training so far, about 1 / (1 + span).
 
     A power-law profile (Karras et al. 2024, EDM2, section 3): it forgets the start, however short the run.
     """
@@ -92,7 +92,15 @@ class State:
         if average is not None:
             average.tensors = load_file(folder / "average.safetensors")
         restore_optimiser(optimiser, load_file(folder / "optimiser.safetensors"))
+        self._rewind_log(int(state["step"]))
         return int(state["step"]), float(state["seconds"])
+
+    def _rewind_log(self, step: int) -> None:
+        """Forget what was logged after the checkpoint: it will be done and logged again."""
+        path = self.folder / "log.jsonl"
+        if path.exists():
+            lines = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+            path.write_text("".join(f"{line}\n" for line in lines))
 
 
 def _contiguous(items: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:

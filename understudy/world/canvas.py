@@ -22,6 +22,8 @@ INK = (38, 33, 43)
 INK_WIDTH = 2.6
 
 PARTS = ("paper", "scenery", "body", "arm", "leg", "head", "hair", "eye", "mouth", "brow", "prop", "ornament")
+# What is hardest to keep and to draw, and what a reader looks at first.
+FACE_PARTS = ("eye", "mouth", "brow", "prop")
 PART_INDEX = {name: index for index, name in enumerate(PARTS)}
 
 Points = NDArray[np.float64]
