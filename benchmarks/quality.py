@@ -23,25 +23,35 @@ from understudy.world.heroes import hero
 from understudy.world.portfolio import write_drawings
 
 JUDGING_FROM = 1000
+FINISHED_FILE = "finished.json"
 SAMPLE_COLUMNS = ("quality", "same_character", "attributes", "whole")
 
 
 def judge_hero(seed: int, recipe: DreamBoothLora | PromptOnly, out: Path, count: int) -> Path:
-    """Learn and judge one hero with one method; returns the run's folder."""
+    """Learn and judge one hero with one method; returns the run's folder.
+
+    Raises `UserError` where the folder holds the figures of other settings.
+    """
     folder = out / f"{recipe.method}-{seed:04d}"
-    if (folder / "seconds.json").exists():
+    settings = {"recipe": recipe.model_dump(mode="json"), "count": count}
+    finished = folder / FINISHED_FILE
+    if finished.exists():
+        if json.loads(finished.read_text())["settings"] != settings:
+            raise understudy.UserError(f"{folder} was made with other settings: give another --out.")
         return folder
     of = hero(seed)
     drawings = out / "drawings" / f"{seed:04d}"
     write_drawings(of, drawings)
+    was_begun = folder.exists()
     with listening() as notify:
         character = understudy.read_character(drawings, name=of.name, noun=of.noun, notify=notify)
         started = time.monotonic()
         run = understudy.learn(character, recipe, folder, notify=notify)
         learned = time.monotonic()
         understudy.judge(run, count=count, notify=notify)
-    seconds = {"learn": round(learned - started, 1), "draw_and_judge": round(time.monotonic() - learned, 1)}
-    (folder / "seconds.json").write_text(json.dumps(seconds))
+    # The time of a run that was interrupted says nothing.
+    seconds = None if was_begun else round(learned - started, 1)
+    finished.write_text(json.dumps({"settings": settings, "learning_s": seconds}))
     return folder
 
 
@@ -92,8 +102,10 @@ def main() -> None:
         for name in SAMPLE_COLUMNS:
             found = bootstrap_mean(table[name])
             cells.append(f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})")
-        seconds = [json.loads((folder / "seconds.json").read_text())["learn"] for folder in folders]
-        lines.append(f"| {recipe.method} | {' | '.join(cells)} | {sum(seconds) / len(seconds):.0f} |")
+        seconds = [json.loads((folder / FINISHED_FILE).read_text())["learning_s"] for folder in folders]
+        timed = [value for value in seconds if value is not None]
+        cells.append(f"{sum(timed) / len(timed):.0f}" if timed else "not timed")
+        lines.append(f"| {recipe.method} | {' | '.join(cells)} |")
     gap = bootstrap_difference(tables[0]["quality"], tables[1]["quality"])
     lines.append("")
     lines.append(
