@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,6 +18,7 @@ from understudy.judges.network import JudgeNetwork, Seen
 from understudy.judges.puppet import CONFIG_FILE, WEIGHTS_FILE, Thresholds, config_text, shape_of_world
 from understudy.pretrain.judge_batches import Batch, load_shards, make_batch, split
 from understudy.pretrain.judge_data import Shard, shards
+from understudy.pretrain.muon import muon_for
 from understudy.pretrain.training import AveragedWeights, State, train
 
 # Of a hundred whole pictures of the right character, how many may be refused on each count.
@@ -146,11 +147,20 @@ def save(network: JudgeNetwork, thresholds: Thresholds, trained: dict[str, objec
     (folder / CONFIG_FILE).write_text(config_text(network.shape, thresholds, trained), encoding="utf-8")
 
 
-def fit(state: Path, learned: Shard, num_steps: int, group: int, rate: float, seed: int) -> JudgeNetwork:
-    """Train to `num_steps`, resuming from `state`; the network returned has the averaged weights."""
+def fit(
+    state: Path, learned: Shard, num_steps: int, group: int, rate: float, seed: int, start: Path | None
+) -> JudgeNetwork:
+    """Train to `num_steps`, resuming from `state`, or beginning with the weights in `start`.
+
+    The network returned has the averaged weights.
+    """
     torch.manual_seed(seed)
     network = JudgeNetwork(shape_of_world())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02)
+    if start is not None:
+        weights = load_file(start / WEIGHTS_FILE)
+        network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    ends = ("stem", "heads", "identity", "parts", "position")
+    optimiser = muon_for(network, rate, exclude=ends, weight_decay=0.02)
     average = AveragedWeights(network)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -172,6 +182,7 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, default=Path("state/judge/shards"))
     parser.add_argument("--state", type=Path, default=Path("state/judge/training"))
     parser.add_argument("--out", type=Path, default=Path("state/judge/out"))
+    parser.add_argument("--start", type=Path, help="weights to go on from, with a fresh optimiser")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--group", type=int, default=12, help="characters in a step")
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -182,11 +193,11 @@ def main() -> None:
     cv2.setNumThreads(1)
     to_learn, held = split(list(shards(args.shards)))
     learned = load_shards(to_learn)
-    network = fit(args.state, learned, args.steps, args.group, args.rate, args.seed)
+    network = fit(args.state, learned, args.steps, args.group, args.rate, args.seed, args.start)
     # What is saved is what is calibrated: the weights as bf16 keeps them.
     rounded = {name: tensor.bfloat16().float() for name, tensor in network.state_dict().items()}
     network.load_state_dict(rounded)
-    thresholds, figures = calibrate(network, load_shards(held or to_learn[-1:]))
+    thresholds, figures = calibrate(network, load_shards(held))
     State(args.state).log({"calibrated": args.steps} | figures)
     trained = {
         "steps": args.steps,

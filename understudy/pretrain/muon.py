@@ -93,5 +93,7 @@ def muon_for(model: nn.Module, rate: float, exclude: tuple[str, ...] = (), **set
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         hidden = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= SMALLEST_SIDE
+        # A depthwise convolution is a bundle of small filters, no matrix.
+        hidden = hidden and not (parameter.ndim == 4 and parameter.shape[1] == 1)
         (matrices if hidden and not name.startswith(exclude) else others).append(parameter)
     return Muon(matrices, others, rate, **settings)  # type: ignore[arg-type]

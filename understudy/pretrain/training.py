@@ -99,7 +99,9 @@ class State:
         """Forget what was logged after the checkpoint: it will be done and logged again."""
         path = self.folder / "log.jsonl"
         if path.exists():
-            lines = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+            lines = [
+                line for line in path.read_text().splitlines() if json.loads(line).get("step", 0) <= step
+            ]
             path.write_text("".join(f"{line}\n" for line in lines))
 
 
