@@ -18,6 +18,7 @@ from understudy.world.captions import (
     visible,
 )
 from understudy.world.names import invent_name, roster
+from understudy.world.reading import is_plain_word
 from understudy.world.vocabulary import CHOICES, PROPS, TRAITS
 
 STUDY = (
@@ -62,7 +63,8 @@ def test_full_captions_say_all_that_is_visible_and_nothing_else() -> None:
         subject = name if named else attributes.kind or ""
         written = full_caption(attributes, some_traits(rng), subject, rng, named)
         read = parse(written.text, name if named else None)
-        assert read == Parsed(written.attributes, ()), written.text
+        assert read.attributes == written.attributes, written.text
+        assert bool(read.not_judged) == (named and bool(written.traits)), written.text
         wanted, said = visible(attributes).said(), read.attributes.said()
         if named:
             del wanted["kind"]
@@ -79,7 +81,8 @@ def test_no_caption_says_what_is_false() -> None:
         name = invent_name(rng) if rng.random() < 0.5 else None
         written = sample_caption(attributes, some_traits(rng, 0.3), rng, name)
         read = parse(written.text, name)
-        assert read == Parsed(written.attributes, ()), written.text
+        assert read.attributes == written.attributes, written.text
+        assert bool(read.not_judged) == (name is not None and bool(written.traits)), written.text
         assert read.attributes.said().items() <= visible(attributes).said().items(), written.text
         levels["" if not written.text else "full" if len(read.attributes.said()) > 3 else "short"] += 1
     assert 300 < levels[""] < 500
@@ -121,13 +124,41 @@ def test_a_name_takes_no_article_and_a_noun_does() -> None:
         ("Zed with her hands on her face", {"pose": "hands_on_face"}, ()),
         ("full-body drawing of Zed eating ice-cream", {"framing": "full_body", "pose": "holding",
                                                        "prop": "ice_cream"}, ()),
-        ("a cat with red hair and a striped shirt holding a balloon", {"kind": "cat"}, ("holding balloon",)),
+        ("a cat with red hair holding a balloon", {"kind": "cat"}, ("red hair holding balloon",)),
+        ("Zed with a red scarf", {}, ("red scarf",)),
+        ("Zed with glasses, smiling", {"mood": "smiling"}, ("glasses",)),
+        ("Zed with someone", {}, ("someone",)),
+        ("Zed drawing a picture", {}, ("drawing picture",)),
+        ("a small drawing of Zed, waving", {"pose": "waving"}, ()),
+        ("draw Zed waving", {"pose": "waving"}, ()),
+        ("someone drawing a picture", {}, ("drawing picture",)),
+        ("Zed on top of a castle", {"place": "castle"}, ("top",)),
+        ("Zed with a girl", {}, ("girl",)),
+        ("a cat and Zed", {}, ("cat",)),
+        ("Zed walking a white cat", {"pose": "walking"}, ("white cat",)),
+        ("Zed the girl and a cat", {"kind": "girl"}, ("cat",)),
+        ("the robot Zed, sad", {"kind": "robot", "mood": "sad"}, ()),
+        ("a robot character with someone", {"kind": "robot"}, ("someone",)),
+        ("un-happy Zed", {"mood": "sad"}, ()),
+        ("non-smiling Zed", {}, ("not smiling",)),
+        ("Zed with a smile on her face", {"mood": "smiling"}, ()),
     ],
 )  # fmt: skip
 def test_prompts_as_people_write_them(prompt: str, said: dict[str, str], not_judged: tuple[str, ...]) -> None:
     read = parse(prompt, "Zed")
     assert read.attributes.said() == said
     assert read.not_judged == not_judged
+
+
+def test_without_a_name_looks_are_understood() -> None:
+    read = parse("a cat with red hair and a striped shirt holding a balloon")
+    assert read == Parsed(Attributes(kind="cat"), ("holding balloon",))
+    assert parse("a girl with a cat") == Parsed(Attributes(kind="girl"), ("cat",))
+
+
+def test_names_that_are_words() -> None:
+    assert all(map(is_plain_word, ("A", "Book", "the", "kitten", "Ice Cream", "red", "!?", "x y")))
+    assert not any(map(is_plain_word, ("Mo", "Captain Cat", "sks", "Zoë")))
 
 
 def test_names_are_many_and_a_roster_is_fixed() -> None:

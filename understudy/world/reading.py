@@ -13,6 +13,16 @@ from understudy.world.phrases import PHRASES, Phrase
 
 BREAK = "."  # stands where the name was, so that no phrase reaches across it
 
+# Stop words which ask for something unless they mean the character itself,
+_NOUNS = frozenset(("person", "someone", "character", "characters", "figure", "figures"))
+# and those which do unless they stand in the opening, as in "a small drawing of".
+_OPENINGS = frozenset(
+    (
+        *("picture", "pictures", "image", "photo", "painting", "drawing", "drawn", "draw"),
+        *("cartoon", "sketch", "comic", "illustration", "doodle", "little", "small"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -25,8 +35,9 @@ class Parsed:
 def parse(prompt: str, name: str | None = None) -> Parsed:
     """What a prompt asks for, and what of it is not understood.
 
-    The character's `name` is skipped; looks are understood and belong to neither. Something asked for
-    twice in different ways, or negated, is not judged.
+    The character's `name` is skipped. Looks are understood and belong to neither, but with a `name` they are
+    not judged: the drawings alone say what the character looks like. Nor are a second character, what is
+    negated, and what is asked for twice in different ways.
     """
     found: dict[str, dict[str, str]] = {}  # attribute -> value -> the words that said it
     implied: dict[str, str] = {}
@@ -50,6 +61,7 @@ def parse(prompt: str, name: str | None = None) -> Parsed:
 
 def _words(text: str) -> list[str]:
     text = re.sub(r"n['\u2019]t\b", " not", text.lower())
+    text = re.sub(r"\bnon-(?=\w)", "not ", re.sub(r"\bun-(?=\w)", "un", text))  # un-happy, non-smiling
     words: list[str] = re.findall(r"[^\W_]+", text)
     return words
 
@@ -66,6 +78,11 @@ def _heard() -> tuple[dict[tuple[str, ...], Phrase], int]:
 
 
 @cache
+def _kinds() -> frozenset[str]:
+    return frozenset(words[0] for words, row in _heard()[0].items() if row.attribute == "kind")
+
+
+@cache
 def _looks() -> frozenset[str]:
     """Words that tell looks, which are the judge's business only through the drawings."""
     meaningful = {word for words in _heard()[0] for word in words}
@@ -76,8 +93,10 @@ def _segments(words: Sequence[str], name: Sequence[str]) -> Iterator[tuple[str, 
     """The understood phrases with their rows, and the runs of words that are not understood with None."""
     heard, longest = _heard()
     rest = [word for word in _without(words, name) if word not in phrases.ARTICLES]
-    run: list[str] = []  # words not understood, and the stop words among them
-    at = 0
+    subjects = _subjects(rest)
+    silent = _silent(rest, subjects)
+    looks = frozenset[str]() if name else _looks()
+    begin = at = 0  # rest[begin:at] is not understood
     while at < len(rest):
         row, length = None, 1
         for size in range(min(longest, len(rest) - at), 0, -1):
@@ -85,23 +104,47 @@ def _segments(words: Sequence[str], name: Sequence[str]) -> Iterator[tuple[str, 
             if row is not None:
                 length = size
                 break
-        piece = rest[at : at + length]
-        at += length
-        if row is not None and not _negated(run):
-            yield from _close(run)
-            run = []
-            yield " ".join(piece), row
-        elif row is not None or piece == [BREAK]:
-            yield from _close(run + piece if row is not None else run)
-            run = []
-        else:
-            run += piece
-    yield from _close(run)
+        if row is not None and row.attribute == "kind" and at not in subjects:
+            row = None
+        end = at + length
+        if row is not None and not _negated(rest, begin, at, silent):
+            yield from _close(rest, begin, at, silent, looks)
+            yield " ".join(rest[at:end]), row
+            begin = end
+        elif row is not None or rest[at] == BREAK:
+            yield from _close(rest, begin, end if row is not None else at, silent, looks)
+            begin = end
+        at = end
+    yield from _close(rest, begin, at, silent, looks)
 
 
-def _negated(run: Sequence[str]) -> bool:
-    """Whether the last word before the phrase, stop words apart, denies it: "not very", "without any"."""
-    telling = [word for word in run if word not in phrases.STOP_WORDS]
+def _subjects(rest: Sequence[str]) -> frozenset[int]:
+    """Where a noun means the character itself: beside its name, or the first one where no name is."""
+    anchors = [at for at, word in enumerate(rest) if word == BREAK]
+    if not anchors:
+        anchors = [at for at, word in enumerate(rest) if word in _NOUNS or word in _kinds()][:1]
+    return frozenset(place for at in anchors for place in (at - 1, at, at + 1))
+
+
+def _silent(rest: Sequence[str], subjects: frozenset[int]) -> frozenset[int]:
+    """Where a word asks for nothing: "drawing" does in "Mo drawing", but not in "a drawing of Mo"."""
+    if BREAK in rest:
+        opening = rest.index(BREAK)
+    else:
+        ends = (at for at, word in enumerate(rest) if word == "of" or at in subjects)
+        opening = next(ends, 0)
+    return frozenset(
+        at
+        for at, word in enumerate(rest)
+        if word in phrases.STOP_WORDS
+        and (word not in _NOUNS or at in subjects)
+        and (word not in _OPENINGS or at < opening)
+    )
+
+
+def _negated(rest: Sequence[str], begin: int, at: int, silent: frozenset[int]) -> bool:
+    """Whether the last telling word before a phrase denies it: "not very", "without any"."""
+    telling = [rest[place] for place in range(begin, at) if place not in silent]
     return bool(telling) and telling[-1] in phrases.NEGATIONS
 
 
@@ -116,17 +159,26 @@ def _without(words: Sequence[str], name: Sequence[str]) -> Iterator[str]:
             at += 1
 
 
-def _close(run: Sequence[str]) -> Iterator[tuple[str, None]]:
-    """Split a run at the words that tell looks, and strip stop words at both ends of each part."""
-    part: list[str] = []
-    for word in (*run, BREAK):
-        if word != BREAK and word not in _looks():
-            part.append(word)
+def _close(
+    rest: Sequence[str], begin: int, end: int, silent: frozenset[int], looks: frozenset[str]
+) -> Iterator[tuple[str, None]]:
+    """Split rest[begin:end] at the words that tell looks, and strip silent words at both ends of each part."""
+    part: list[int] = []
+    for at in range(begin, end + 1):
+        if at < end and rest[at] not in looks:
+            part.append(at)
             continue
-        while part and part[0] in phrases.STOP_WORDS:
+        while part and part[0] in silent:
             part.pop(0)
-        while part and part[-1] in phrases.STOP_WORDS:
+        while part and part[-1] in silent:
             part.pop()
         if part:
-            yield " ".join(part), None
+            yield " ".join(rest[place] for place in part), None
         part = []
+
+
+def is_plain_word(name: str) -> bool:
+    """Whether a prompt could say `name` and not mean a character: "book", "the", "A", or no word at all."""
+    known = {word for words in _heard()[0] for word in words} | phrases.caption_words() | phrases.LOOK_WORDS
+    known |= phrases.STOP_WORDS | phrases.ARTICLES | phrases.NEGATIONS
+    return all(len(word) == 1 or word in known for word in _words(name))
