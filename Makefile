@@ -19,7 +19,6 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_imports.py
 	$(BIN)/python -m pytest
 
 format: $(READY)

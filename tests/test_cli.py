@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from understudy.cli import run_command
 from understudy.provenance import read_record
+from understudy.recipes import DrawSettings
 
 PROMPT = "a picture of Mo waving"
 
@@ -89,6 +90,23 @@ def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[s
     assert "--learning-rate NUMBER The learning rate of Adam" in text
     assert "--rank INTEGER" in text
     assert "--flips / --no-flips" in text
+
+
+def test_help_of_draw_says_what_the_settings_say(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["draw", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"beyond 50 nothing improves. [default: {DrawSettings().steps}]" in text
+    assert f"[default: {DrawSettings().guidance}]" in text
+
+
+def test_a_reader_that_leaves_is_no_mistake(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "understudy.cli", "hero", "3", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_learn_writes_a_run(run: Path, toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,6 +236,20 @@ def test_hero_draws_the_truth_of_a_scene(tmp_path: Path, capsys: pytest.CaptureF
     assert Path(path).parent == tmp_path
     assert Image.open(path).mode == "RGB"
     assert "'playing tennis'" in mistake(capsys, "hero", "3", "--out", tmp_path, "--scene", "playing tennis")
+    assert "be praying" in mistake(capsys, "hero", "3", "--out", tmp_path, "--scene", "praying, back view")
+    assert "running" in mistake(capsys, "hero", "3", "--out", tmp_path, "--scene", "portrait, running")
+    assert "empty" in mistake(capsys, "hero", "3", "--out", tmp_path, "--scene", " ")
+    assert run_command(["hero", "4", "--out", str(tmp_path), "--scene", scene]) == 0
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_hero_overwrites_nothing_of_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["hero", "3", "--out", str(tmp_path)]) == 0
+    assert run_command(["hero", "3", "--out", str(tmp_path)]) == 0
+    assert "another folder" in mistake(capsys, "hero", "4", "--out", tmp_path)
+    (tmp_path / "captions.csv").write_text("file,caption\n")
+    assert "captions.csv" in mistake(capsys, "hero", "3", "--out", tmp_path)
+    assert (tmp_path / "captions.csv").read_text() == "file,caption\n"
 
 
 def test_demo_makes_a_sheet(toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,7 +257,7 @@ def test_demo_makes_a_sheet(toy_base: Path, tmp_path: Path, capsys: pytest.Captu
     assert run_command(["demo", "--out", str(tmp_path), "--base", str(toy_base), "--steps", "1"]) == 0
     sheet = Path(capsys.readouterr().out.strip())
     assert sheet == tmp_path / "sheet.png"
-    assert len(list((tmp_path / "run" / "pictures").glob("*.png"))) == 12
+    assert len(list(tmp_path.glob("run-*/pictures/*.png"))) == 12
     assert Image.open(sheet).size[0] > 1000
 
 
@@ -244,7 +276,7 @@ def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in rest
-    assert rest.splitlines()[-1].startswith("Stopped")
+    assert "goes on" in rest.splitlines()[-1]
     assert run_command(arguments) == 0
 
 
@@ -262,6 +294,8 @@ def test_mistakes_of_learn(
     assert "no drawing" in mistake(capsys, "learn", tmp_path / "empty", *given)
     assert "--name" in mistake(capsys, "learn", drawings, "--run", tmp_path / "run")
     assert "empty" in mistake(capsys, "learn", drawings, *given, "--name", " ")
+    for name in ("A", "Book", "the", "Mo\n", "kitten"):
+        assert "another name" in mistake(capsys, "learn", drawings, *given, "--name", name)
     assert "steps" in mistake(capsys, "learn", drawings, *given, "--steps", "0")
     assert "learning_rate" in mistake(capsys, "learn", drawings, *given, "--learning-rate", "fast")
     assert "--rank" in mistake(capsys, "learn", drawings, *given, "--method", "prompt-only", "--rank", "4")
@@ -285,7 +319,15 @@ def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.C
     assert "PROMPT" in mistake(capsys, "draw", run)
     assert "guidance" in mistake(capsys, "draw", run, PROMPT, "--guidance", "0.5")
     assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "0")
+    assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "10001")
+    assert "--steps" in mistake(capsys, "draw", run, PROMPT, "--steps", "1001")
+    assert "--seed" in mistake(capsys, "draw", run, PROMPT, "--seed", str(2**32))
+    assert "prompt is empty" in mistake(capsys, "draw", run, " ")
+    assert "UTF-8" in mistake(capsys, "draw", run, "Mo \udcff")
     assert "is a file" in mistake(capsys, "draw", run, PROMPT, "--steps", "1", "--out", run / "run.json")
+    below_a_file = mistake(capsys, "draw", run, PROMPT, "--out", run / "run.json" / "sub")
+    assert "Not a directory" in below_a_file
+    assert "room" not in below_a_file
     assert "no run" in mistake(capsys, "judge", tmp_path / "missing", "--json")
     assert "cannot be read" in mistake(capsys, "judge", run, "--prompts", tmp_path / "missing.txt")
     assert "SEED" in mistake(capsys, "hero", "x", "--out", tmp_path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from understudy.domain import Character, Drawing, Picture, UserError, Verdict
-from understudy.events import Drew, Event, Judged
+from understudy.events import Drew, Event, Judged, Note
 from understudy.judging import VERDICTS_FILE, judge, read_prompts
 from understudy.methods import learn
 from understudy.recipes import DrawSettings, PromptOnly
@@ -62,6 +62,13 @@ def test_every_scene_is_drawn_judged_and_written_down(run: Run) -> None:
     assert sum(isinstance(event, Drew) for event in events) == 6
     assert sum(isinstance(event, Judged) for event in events) == 6
     assert "tennis" in report.text()
+    assert not any(isinstance(event, Note) for event in events)
+
+
+def test_a_prompt_without_the_character_is_told(run: Run) -> None:
+    events: list[Event] = []
+    judge(run, ["Momo waving"], 1, 0, DrawSettings(steps=1), likes_waving, events.append, device="cpu")
+    assert [event.text.split()[-1] for event in events if isinstance(event, Note)] == ["it."]
 
 
 def test_prompts_from_a_file(tmp_path: Path) -> None:

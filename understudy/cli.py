@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,9 +15,19 @@ import click
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
 FOLDER = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
 OUT = click.Path(path_type=Path, file_okay=False)  # refused before the work, not after it
-SEED = click.IntRange(min=0)
-COUNT = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 1)
+COUNT = click.IntRange(1, 10_000)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+AFTER_A_STOP = {
+    "learn": "what was learned so far stays, and the same command goes on from it.",
+    "draw": "the pictures drawn so far stay, and the same command begins again with the first.",
+    "judge": "the pictures drawn so far stay, and the same command begins again with the first.",
+    "hero": "the same command begins again.",
+    "demo": "what was learned so far stays, and the same command goes on from it.",
+}
 
 
 class RecipeCommand(click.Command):
@@ -28,6 +39,17 @@ class RecipeCommand(click.Command):
 
         *own, usage = super().get_params(ctx)
         return [*own, *recipe_options(), usage]
+
+
+class DrawCommand(click.Command):
+    """A verb that also takes the settings of drawing, which are read only when this verb is called."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The verb's own options, then the settings, then --help."""
+        from understudy.options import draw_options
+
+        *own, usage = super().get_params(ctx)
+        return [*own, *draw_options(), usage]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -54,9 +76,8 @@ def hero(seed: int, out: Path, scene: str | None) -> None:
         return
     _say(write_drawings(character, out))
     name, noun = character.name, character.noun
-    click.echo(
-        f"Learn it: understudy learn {out} --name {name} --noun {noun} --run runs/{name.lower()}", err=True
-    )
+    command = ["learn", str(out), "--name", name, "--noun", noun, "--run", f"runs/{name.lower()}"]
+    click.echo(f"Learn it: understudy {shlex.join(command)}", err=True)
 
 
 @commands.command(cls=RecipeCommand)
@@ -77,32 +98,36 @@ def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs:
     from understudy.options import make_recipe
     from understudy.terminal import listening
 
+    _refuse_words(name)
     recipe = make_recipe(method, _given(**knobs))
     with listening() as notify:
         character = understudy.read_character(drawings, name, noun, notify)
         understudy.learn(character, recipe, run, notify=notify)
-    click.echo(f'Learned. Now draw: understudy draw {run} "a picture of {name} waving"', err=True)
+    command = ["draw", str(run), f"a picture of {character.name} waving"]
+    click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)
 
 
-@commands.command()
+@commands.command(cls=DrawCommand)
 @click.argument("run", type=FOLDER)
 @click.argument("prompt")
 @click.option("--count", type=COUNT, default=4, show_default=True, help="How many pictures.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
-@click.option("--steps", type=COUNT, help="Denoising steps. [default: 25]")
-@click.option("--guidance", type=float, help="How strictly the prompt is followed; 1 is without guidance.")
-@click.option("--negative", help="What must not be in the pictures.")
 @click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
 def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **settings: object) -> None:
     """Draw PROMPT with the character that RUN has learned; its name in PROMPT stands for it."""
     from understudy import pictures
+    from understudy.domain import UserError
     from understudy.options import validated
     from understudy.recipes import DrawSettings, place_subject
     from understudy.runs import open_run
     from understudy.terminal import listening
 
+    if not prompt.strip():
+        raise UserError("The prompt is empty: say what the pictures show.")
     asked = validated(DrawSettings, _given(**settings))
     name = open_run(run).manifest.name
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # fails now, not when the first picture is drawn
     if place_subject(prompt, name, "") == prompt:
         click.echo(f"The prompt does not say {name}, so the pictures will not show it.", err=True)
     scenes = pictures.seeded_scenes([prompt], count, seed)
@@ -113,9 +138,7 @@ def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **sett
 
 @commands.command()
 @click.argument("run", type=FOLDER)
-@click.option(
-    "--prompts", type=FOLDER, help="A text file, one prompt a line. [default: the study's thirteen]"
-)
+@click.option("--prompts", type=FILE, help="A text file, one prompt a line. [default: the study's thirteen]")
 @click.option("--count", type=COUNT, default=3, show_default=True, help="Pictures for each prompt.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The first picture's seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
@@ -159,6 +182,9 @@ def run_command(arguments: Sequence[str]) -> int:
     from understudy.domain import UserError
     from understudy.events import Cancelled
 
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            return _mistake(f"{argument!r} is not in UTF-8: rename it, or set the terminal to UTF-8.")
     try:
         code = commands.main(arguments, "understudy", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -170,13 +196,14 @@ def run_command(arguments: Sequence[str]) -> int:
     except UserError as error:
         return _mistake(str(error))
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.errno in FULL:
+            return _mistake(f"{error.filename or 'The disk'}: {error.strerror}; make room on it.")
+        if error.filename is None:
             raise
-        return _mistake(
-            f"{error.filename or 'The disk'}: {error.strerror}; choose another place or make room."
-        )
+        return _mistake(f"{error.filename}: {error.strerror}; mend it or give another path.")
     except (Cancelled, click.Abort, KeyboardInterrupt):
-        click.echo("Stopped; what was made so far stays, and the same command goes on from it.", err=True)
+        rest = next((AFTER_A_STOP[verb] for verb in arguments if verb in AFTER_A_STOP), "nothing was begun.")
+        click.echo(f"Stopped; {rest}", err=True)
         return STOPPED
     return code if isinstance(code, int) else 0
 
@@ -184,6 +211,17 @@ def run_command(arguments: Sequence[str]) -> int:
 def _mistake(sentence: str) -> int:
     click.echo(f"understudy: {sentence}", err=True)
     return MISTAKE
+
+
+def _refuse_words(name: str) -> None:
+    """Raise `UserError` for a name that prompts could say without meaning the character."""
+    from understudy.domain import UserError
+    from understudy.world.reading import is_plain_word
+
+    if name.strip() and (is_plain_word(name) or not name.isprintable()):
+        raise UserError(
+            f"{name!r} cannot be told from other words of a prompt: give the character another name."
+        )
 
 
 def _given(**options: object) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from understudy.bases.catalog import find_base, hash_base
 from understudy.domain import Pixels
 from understudy.drawings.read import read_character
 from understudy.events import Notify
@@ -18,6 +19,7 @@ from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.world.heroes import EXAMPLE, oracle
 from understudy.world.portfolio import wish, write_drawings
 
+# Not STUDY_PROMPTS, which judge and are thirteen: these fill the sheet's four rows and show waving as well.
 SCENES = (
     "waving, smiling",
     "sad",
@@ -50,11 +52,15 @@ class Entry:
 
 
 def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: Notify) -> Path:
-    """Learn the example character, draw twelve scenes, and return the sheet's path in the folder `out`."""
+    """Learn the example character, draw twelve scenes, and return the sheet's path in the folder `out`.
+
+    The run's folder is named after the base's hash, so that another base begins another run.
+    """
     name = EXAMPLE.name
     write_drawings(EXAMPLE, out / "drawings")
     character = read_character(out / "drawings", name, EXAMPLE.noun, notify)
-    run = learn(character, recipe, out / "run", notify=notify)
+    folder = out / f"run-{hash_base(find_base(recipe.base))[:8]}"
+    run = learn(character, recipe, folder, notify=notify)
     prompts = [f"a picture of {name} {scene}" for scene in SCENES]
     paths = draw(run, seeded_scenes(prompts, 1), settings, notify=notify)
     entries = [

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from understudy.domain import Character, Picture, Scene, UserError, Verdict
 from understudy.drawings.keep import kept_character
-from understudy.events import Drew, Judged, Notify, Step, ignore
+from understudy.events import Judged, Note, Notify, Step, ignore
 from understudy.judges.puppet import PuppetJudge
 from understudy.judges.quality import QualityReport, summarise
-from understudy.methods import open_painter
-from understudy.pictures import save_picture, seeded_scenes
-from understudy.recipes import DrawSettings
-from understudy.runs import Run, StrPath, open_run, write_whole
+from understudy.pictures import draw, seeded_scenes
+from understudy.provenance import read_record
+from understudy.recipes import DrawSettings, place_subject
+from understudy.runs import StrPath, open_run, write_whole
 from understudy.world.captions import STUDY_PROMPTS
 
 Judge = Callable[[Sequence[Picture], Character], list[Verdict]]
@@ -43,17 +46,21 @@ def judge(
     opened = open_run(run)
     character = kept_character(opened)
     wishes = [prompt.replace("{name}", character.name) for prompt in prompts]
+    for wish in wishes:
+        if place_subject(wish, character.name, "") == wish:
+            notify(Note(f"{wish!r} does not say {character.name}, so its pictures will not show it."))
     scenes = seeded_scenes(wishes, count, seed)
     judge_pictures = judge_pictures or PuppetJudge()
-    drawn = _draw(opened, scenes, settings or DrawSettings(), notify, device)
+    paths = draw(opened, scenes, settings, notify=notify, device=device)
+    drawn = list(zip(scenes, paths, strict=True))
     verdicts: list[Verdict] = []
     for start in range(0, len(drawn), JUDGED_AT_ONCE):
-        pictures = [picture for _, picture in drawn[start : start + JUDGED_AT_ONCE]]
+        pictures = [_read(scene, path) for scene, path in drawn[start : start + JUDGED_AT_ONCE]]
         for verdict in judge_pictures(pictures, character):
             verdicts.append(verdict)
             notify(Judged(verdict))
         notify(Step("judging", len(verdicts), len(drawn)))
-    lines = [_line(path, verdict) for (path, _), verdict in zip(drawn, verdicts, strict=True)]
+    lines = [_line(path, verdict) for path, verdict in zip(paths, verdicts, strict=True)]
     write_whole(opened.folder / VERDICTS_FILE, "".join(lines).encode())
     return summarise(verdicts)
 
@@ -73,18 +80,9 @@ def read_prompts(path: Path) -> list[str]:
     return prompts
 
 
-def _draw(
-    run: Run, scenes: Sequence[Scene], settings: DrawSettings, notify: Notify, device: str
-) -> list[tuple[Path, Picture]]:
-    drawn: list[tuple[Path, Picture]] = []
-    with open_painter(run, device=device) as painter:
-        notify(Step("drawing", 0, len(scenes)))
-        for picture in painter(scenes, settings):
-            path = save_picture(picture, run.pictures)
-            drawn.append((path, picture))
-            notify(Drew(path))
-            notify(Step("drawing", len(drawn), len(scenes)))
-    return drawn
+def _read(scene: Scene, path: Path) -> Picture:
+    with Image.open(path) as image:
+        return Picture(scene, np.asarray(image.convert("RGB")), read_record(path))
 
 
 def _line(path: Path, verdict: Verdict) -> str:

@@ -143,6 +143,21 @@ def test_a_few_bytes_that_claim_gigapixels_are_left_out(tmp_path: Path) -> None:
     assert len(events) == 2
 
 
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_scales_lines_down_smoothly(tmp_path: Path, mode: str) -> None:
+    lines = np.zeros((8, 2 * MAX_SIDE_PX), np.uint8)
+    lines[:, ::2] = 255
+    Image.fromarray(lines).convert(mode).save(tmp_path / "a.png")
+    pixels = read_character(tmp_path, "Mo").drawings[0].pixels
+    assert abs(pixels[:, 8:-8].astype(int) - 128).max() < 40
+
+
+def test_commas_that_nobody_quoted_stay_in_the_caption(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "captions.csv").write_text("file,caption\na.png,waving, front view,\n")
+    assert read_character(tmp_path, "Mo").drawings[0].caption == "waving, front view"
+
+
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     assert "no folder" in mistake(tmp_path / "missing")
     assert "is a file" in mistake(save(tmp_path / "a.png"))
@@ -162,6 +177,7 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
         ("file,caption\na.png,waving\na.png,sad\n", "two captions"),
         ("name,text\na.png,waving\n", "lacks the columns"),
         ("", "lacks the columns"),
+        ("caption,file\nwaving,a.png,front view\n", "more cells"),
         ("file,caption\ncaptions.csv,waving\n", "'captions.csv'"),
     ],
 )

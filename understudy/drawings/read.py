@@ -100,13 +100,22 @@ def read_image(file: Path) -> tuple[Pixels, Pixels | None]:
             # A few kilobytes can claim gigapixels; Pillow only warns at first.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as opened:
-                image = ImageOps.exif_transpose(opened)
+                image = _in_tones(ImageOps.exif_transpose(opened))
                 image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
                 return _over_paper(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(f"it has more than {Image.MAX_IMAGE_PIXELS} pixels; save it smaller.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError("it cannot be read as PNG, JPEG or WebP; save it again as one of them.") from error
+
+
+def _in_tones(image: Image.Image) -> Image.Image:
+    """Palettes and two-tone scans in full colours, because Pillow would scale them without smoothing."""
+    if image.mode == "1":
+        return image.convert("RGBA" if image.has_transparency_data else "L")
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image
 
 
 def _over_paper(image: Image.Image) -> tuple[Pixels, Pixels | None]:
@@ -158,4 +167,13 @@ def _caption_rows(path: Path) -> list[tuple[str, str]]:
         ) from error
     if not {"file", "caption"} <= set(table.fieldnames or ()):
         raise UserError(f"{path} lacks the columns file,caption: name them in its first line.")
-    return [(row["file"].strip(), " ".join(row["caption"].split())) for row in rows if row["file"].strip()]
+    return [(row["file"].strip(), _whole_caption(row, path)) for row in rows if row["file"].strip()]
+
+
+def _whole_caption(row: dict[str | None, str | list[str]], path: Path) -> str:
+    """The caption on one line, with what stands behind commas that nobody put into quotes."""
+    cells = row.get(None, [])
+    extra = [cell for cell in cells if cell.strip()]
+    if extra and list(row)[-2] != "caption":
+        raise UserError(f"{path} has more cells for {row['file']!r} than columns: put its caption in quotes.")
+    return ", ".join(" ".join(cell.split()) for cell in (str(row["caption"]), *extra))

@@ -80,7 +80,12 @@ PHRASES: tuple[Phrase, ...] = (
         ("with hands on cheeks", "hands on cheeks", "with hands over face", "covering face with hands"),
     ),
     Phrase("mood", "neutral", ("calm", "with a neutral face"), ("neutral", "neutral face", "serious")),
-    Phrase("mood", "smiling", ("smiling", "happy"), ("smiles", "with a smile", "with a smile on the face", "cheerful", "grinning")),
+    Phrase(
+        "mood",
+        "smiling",
+        ("smiling", "happy"),
+        ("smiles", "with a smile", "with a smile on the face", "cheerful", "grinning"),
+    ),
     Phrase("mood", "sad", ("sad", "looking sad"), ("unhappy", "sadly", "with a sad face")),
     Phrase("mood", "angry", ("angry", "looking angry"), ("mad", "furious", "with an angry face")),
     Phrase("mood", "laughing", ("laughing",), ("laughs", "laughing out loud", "laughing loudly")),

@@ -162,7 +162,7 @@ def _without(words: Sequence[str], name: Sequence[str]) -> Iterator[str]:
 def _close(
     rest: Sequence[str], begin: int, end: int, silent: frozenset[int], looks: frozenset[str]
 ) -> Iterator[tuple[str, None]]:
-    """Split rest[begin:end] at the words that tell looks, and strip silent words at both ends of each part."""
+    """Split rest[begin:end] at the words that tell looks, and strip silent words at the ends of each part."""
     part: list[int] = []
     for at in range(begin, end + 1):
         if at < end and rest[at] not in looks:
