@@ -13,6 +13,7 @@ from understudy.recipes import (
     Recipe,
     place_subject,
     read_recipe,
+    says_name,
     write_toml,
 )
 
@@ -20,6 +21,7 @@ RECIPES = [
     DreamBoothLora(),
     DreamBoothLora(subject="{name} {noun}", targets=("attention",), flips=True, prior_prompts=("a {noun}",)),
     PromptOnly(description='a "girl"\n with ümlauts \\ and more'),
+    PromptOnly(description="".join(map(chr, [*range(32), 127, 0x85, 0x2028]))),
 ]
 
 
@@ -45,6 +47,9 @@ def test_every_knob_has_help(model: type[DreamBoothLora | PromptOnly | DrawSetti
         'method = "dreambooth-lora"\nlearing_rate = 1.0',
         'method = "dreambooth-lora"\nsubject = "{nme}"',
         'method = "dreambooth-lora"\nprior_prompts = ["a {place}"]',
+        'method = "dreambooth-lora"\nseed = 4294967296',
+        'method = "dreambooth-lora"\nprior_share = 1.0',
+        'method = "dreambooth-lora"\nalpha = inf',
     ],
 )
 def test_mistakes_get_one_sentence(text: str, tmp_path: Path) -> None:
@@ -73,6 +78,18 @@ def test_recipes_are_frozen_and_closed() -> None:
 )
 def test_name_means_the_character(prompt: str, read: str) -> None:
     assert place_subject(prompt, "Pip", "a red girl") == read
+
+
+def test_says_name() -> None:
+    assert says_name("a picture of pip, sad", "Pip")
+    assert not says_name("a pipe and Pippin", "Pip")
+
+
+def test_what_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        PromptOnly(description="\udcff")
+    with pytest.raises(ValidationError):
+        DreamBoothLora(prior_prompts=("\udcff",))
 
 
 def test_words_are_taken_as_they_are() -> None:

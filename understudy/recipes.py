@@ -11,7 +11,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from understudy.domain import UserError
 
@@ -19,6 +27,10 @@ PUPPET = "puppet"
 """The name of the base that comes with the package."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+NotAll = Annotated[float, Field(ge=0, lt=1)]
+"""A share that leaves something for the others."""
+MAX_DENOISING_STEPS = 1000
+"""As many as noise schedules have."""
 Target = Literal["attention", "feed-forward", "convolutions", "time"]
 
 PRIOR_PROMPTS = (
@@ -46,7 +58,16 @@ PRIOR_PROMPTS = (
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_written(cls, value: object) -> object:
+        """A command line hands over bytes that are no text as lone surrogates, which no file can hold."""
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise ValueError("these bytes are no text")
+        return value
 
 
 class PromptOnly(_Frozen):
@@ -74,7 +95,7 @@ class Finetune(_Frozen):
     steps: int = Field(400, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     """The seed of all that is random in learning."""
 
     subject: str = "{name}"
@@ -107,7 +128,7 @@ class Finetune(_Frozen):
     flips: bool = False
     """Mirror half of the variants; only for characters that look alike from both sides."""
 
-    caption_dropout: Share = 0.1
+    caption_dropout: NotAll = 0.1
     """Share of the pictures that are learned without their caption, which guidance needs."""
 
     background_weight: Share = 0.3
@@ -116,13 +137,13 @@ class Finetune(_Frozen):
     prior_weight: float = Field(1.0, ge=0)
     """Weight of the class pictures, which keep the base's knowledge; 0 does without them."""
 
-    prior_share: Share = 0.25
+    prior_share: NotAll = 0.25
     """Share of the pictures in a step that are class pictures."""
 
     prior_pictures: int = Field(64, ge=1)
     """How many class pictures the base draws before it learns."""
 
-    prior_steps: int = Field(15, ge=1)
+    prior_steps: int = Field(15, ge=1, le=MAX_DENOISING_STEPS)
     """Denoising steps for a class picture."""
 
     prior_guidance: float = Field(3.0, ge=1)
@@ -185,7 +206,7 @@ Recipe = Annotated[DreamBoothLora | PromptOnly, Field(discriminator="method")]
 class DrawSettings(_Frozen):
     """How pictures are drawn; what they show is said by their scenes."""
 
-    steps: int = Field(25, ge=1)
+    steps: int = Field(25, ge=1, le=MAX_DENOISING_STEPS)
     """Denoising steps; beyond 50 nothing improves."""
 
     guidance: float = Field(4.0, ge=1)
@@ -195,18 +216,26 @@ class DrawSettings(_Frozen):
     """What must not be in the pictures, for scenes that do not say it themselves."""
 
     batch: int = Field(4, ge=1)
-    """Pictures drawn at once: changes the speed and the memory, never the picture."""
+    """Pictures drawn at once: changes the speed and the memory, and of a picture only the last digits."""
 
 
 def place_subject(prompt: str, name: str, words: str) -> str:
     """`prompt` with `words` wherever it says the character's `name`, as a whole word in any case."""
-    pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
-    return re.sub(pattern, lambda _: words, prompt, flags=re.IGNORECASE)
+    return _saying(name).sub(lambda _: words, prompt)
+
+
+def says_name(prompt: str, name: str) -> bool:
+    """Whether `prompt` says the character's `name`, as a whole word in any case."""
+    return _saying(name).search(prompt) is not None
 
 
 def with_article(noun: str) -> str:
     """ "a girl", "an owl"."""
     return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
+
+
+def _saying(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
 
 
 def _fill(template: str, values: dict[str, str]) -> str:
@@ -245,6 +274,6 @@ def write_toml(recipe: BaseModel) -> str:
     for name, value in recipe.model_dump(mode="json").items():
         help_text = type(recipe).model_fields[name].description
         lines += [f"# {line}" for line in (help_text or "").splitlines()]
-        # JSON's strings, numbers, booleans and flat lists are TOML's too.
-        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        # JSON's strings, numbers, booleans and flat lists are TOML's too, but for one bare character.
+        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
     return "\n".join(lines) + "\n"
