@@ -28,7 +28,6 @@ def test_sizes_come_from_the_configs(base: Sd1Base) -> None:
     latents = base.encode_image(torch.zeros(2, 3, 32, 32))
     assert latents.mean.shape == latents.std.shape == (2, 4, 8, 8)
     assert (latents.std > 0).all()
-    assert base.decode(latents.mean).shape == (2, 3, 32, 32)
 
 
 def test_prompts_are_read_as_the_pipeline_reads_them(base: Sd1Base) -> None:
@@ -36,6 +35,12 @@ def test_prompts_are_read_as_the_pipeline_reads_them(base: Sd1Base) -> None:
     assert together.shape == (2, 40, 32)
     expected = base.pipe.encode_prompt("a picture of Pip", "cpu", 1, False)[0]
     assert torch.allclose(together[:1], expected, atol=1e-6)
+
+
+def test_a_prompt_is_cut_where_the_base_stops_reading(base: Sd1Base) -> None:
+    assert base.readable_part("a picture of Pip") == "a picture of Pip"
+    part = base.readable_part("x" * 100)
+    assert 0 < len(part.replace(" ", "")) < 40
 
 
 def test_predicts_in_the_shape_of_the_latents(base: Sd1Base) -> None:
@@ -78,6 +83,26 @@ def test_other_layouts_are_a_mistake(toy_base: Path, tmp_path: Path) -> None:
     shutil.copytree(toy_base, folder)
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
     with pytest.raises(UserError, match="layout"):
+        find_base(str(folder))
+
+
+def test_other_classes_are_a_mistake(toy_base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(toy_base, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["vae"] = ["diffusers", "AutoencoderTiny"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="another vae"):
+        find_base(str(folder))
+
+
+def test_pickled_weights_are_a_mistake(toy_base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(toy_base, folder)
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").rename(
+        folder / "unet" / "diffusion_pytorch_model.bin"
+    )
+    with pytest.raises(UserError, match=r"no weights as \.safetensors"):
         find_base(str(folder))
 
 

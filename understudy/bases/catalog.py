@@ -12,12 +12,21 @@ from understudy.recipes import PUPPET
 PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
 INDEX_FILE = "model_index.json"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+CLASSES = {
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+}
+"""(library, class) of the parts, as the index must name them: no other code is ever loaded."""
+WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
 
 
 def find_base(name_or_path: str) -> Path:
     """The folder of a base: "puppet" comes with the package, anything else is a folder.
 
-    Raises `UserError` if there is none, or if it is not in Stable Diffusion 1.x layout.
+    Raises `UserError` if there is none, if it is not in Stable Diffusion 1.x layout, or if its weights are
+    not safetensors: other formats can run code when they are loaded.
     """
     folder = PACKAGED.get(name_or_path, Path(name_or_path))
     if not folder.is_dir():
@@ -25,10 +34,21 @@ def find_base(name_or_path: str) -> Path:
             raise UserError(f"The base {name_or_path!r} is missing in this installation: install again.")
         raise UserError(f"There is no base {name_or_path!r}: give {PUPPET!r} or a folder that holds one.")
     missing = [part for part in PARTS if not (folder / part).is_dir()]
-    if missing or not _is_sd1(folder / INDEX_FILE):
-        what = f"{missing[0]}/ is missing" if missing else f"see {INDEX_FILE}"
+    what = f"{missing[0]}/ is missing" if missing else _what_is_other(folder / INDEX_FILE)
+    if what:
         raise UserError(f"{folder} is no base in Stable Diffusion 1.x layout ({what}): give another folder.")
+    unsafe = [part for part in WEIGHTED_PARTS if not any(map(_is_weights, (folder / part).iterdir()))]
+    if unsafe:
+        raise UserError(
+            f"{folder / unsafe[0]} holds no weights as .safetensors, and others are not loaded: "
+            "get the base in that format."
+        )
     return folder
+
+
+def name_base(name_or_path: str) -> str:
+    """The base's name, or the absolute path of its folder, so that it is found from anywhere."""
+    return name_or_path if name_or_path in PACKAGED else str(Path(name_or_path).resolve())
 
 
 def hash_base(folder: Path) -> str:
@@ -59,9 +79,17 @@ def _is_loaded(path: Path) -> bool:
     return path.suffix in {".json", ".txt", ".safetensors"} and not is_variant
 
 
-def _is_sd1(index: Path) -> bool:
+def _is_weights(path: Path) -> bool:
+    return path.suffix == ".safetensors" and _is_loaded(path)
+
+
+def _what_is_other(index: Path) -> str:
+    """What in the index is not Stable Diffusion 1.x, in a few words; empty if nothing is."""
     try:
         found = json.loads(index.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("_class_name") == "StableDiffusionPipeline"
+        return f"{INDEX_FILE} cannot be read"
+    if not isinstance(found, dict) or found.get("_class_name") != "StableDiffusionPipeline":
+        return f"see {INDEX_FILE}"
+    other = [part for part, classes in CLASSES.items() if found.get(part) != classes]
+    return f"{INDEX_FILE} has another {other[0]}" if other else ""

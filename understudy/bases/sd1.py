@@ -78,18 +78,19 @@ class Sd1Base:
         return Latents((found.mean * scale).float(), (found.std * scale).float())
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents to pictures in -1 ... 1."""
-        vae = self.pipe.vae
-        pixels: Tensor = vae.decode(latents.to(vae.device, vae.dtype) / vae.config.scaling_factor).sample
-        return pixels.float()
-
-    @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Tensor:
         """Prompts to what the U-Net attends to: (prompts, tokens, width)."""
         # The pipeline's own way, so that learning and drawing read a prompt alike.
         hidden: Tensor = self.pipe.encode_prompt(list(prompts), self.pipe.device, 1, False)[0]
         return hidden
+
+    def readable_part(self, prompt: str) -> str:
+        """The prompt, or, where it has more tokens than the base reads, the part that is read."""
+        tokenizer = self.pipe.tokenizer
+        read = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
+        if len(tokenizer(prompt, verbose=False).input_ids) <= len(read):
+            return prompt
+        return str(tokenizer.decode(read, skip_special_tokens=True)).strip()
 
     def predict(self, noisy: Tensor, times_B: Tensor, prompts_BLD: Tensor) -> Tensor:
         """The U-Net's answer, in the shape of `noisy`."""
@@ -126,6 +127,7 @@ def _load(folder: Path) -> StableDiffusionPipeline:
                 feature_extractor=None,
                 requires_safety_checker=False,
                 local_files_only=True,
+                use_safetensors=True,  # anything else is pickle, which runs what is in it
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)
