@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,6 +187,36 @@ def test_old_checkpoints_go_and_kept_weights_stay(run: Run) -> None:
     assert not (kept.folder / STATE_FILE).exists()
 
 
+def test_what_comes_after_broken_checkpoints_stays(run: Run) -> None:
+    for step in (1, 2, 3):
+        save(run, step)
+        break_state(run.folder / "checkpoints" / f"{step:06d}")
+    run.rewind(0)
+    save(run, 1)
+    newest = run.newest_state()
+    assert newest is not None
+    assert newest.step == 1
+
+
+def test_the_same_base_may_lie_elsewhere(run: Run) -> None:
+    run.stop(300)
+    with begin_run(run, DreamBoothLora(base="moved"), MANIFEST.model_copy(update={"base": "/disk/moved"})):
+        assert run.manifest.base == "/disk/moved"
+        assert run.manifest.stopped_at == 300
+        assert run.recipe == DreamBoothLora(base="moved")
+
+
+def test_drafts_of_a_kill_are_cleared_but_not_those_being_written(run: Run) -> None:
+    old, new = run.folder / ".log.jsonl.4711", run.pictures / ".a.png.4712"
+    run.pictures.mkdir()
+    for draft in (old, new):
+        draft.write_text("half")
+    os.utime(old, (time.time() - 3600,) * 2)
+    with begin_run(run, DreamBoothLora(), MANIFEST):
+        assert not old.exists()
+        assert new.exists()
+
+
 def test_a_failed_save_leaves_the_old_one(run: Run) -> None:
     save(run, 1)
 
@@ -206,7 +238,7 @@ def test_log_forgets_what_is_done_again(run: Run) -> None:
         run.log({"step": step})
     with (run.folder / "log.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')  # cut off by a kill
-    run.rewind_log(2)
+    run.rewind(2)
     run.log({"step": 3, "loss": 0.5})
     assert run.read_log() == [{"step": 1}, {"step": 2}, {"step": 3, "loss": 0.5}]
 

@@ -34,7 +34,7 @@ def draw(
     folder = Path(out) if out is not None else opened.pictures
     wishes = [Scene(scene) if isinstance(scene, str) else scene for scene in scenes]
     files: list[Path] = []
-    with open_painter(opened, device=device) as painter:
+    with open_painter(opened, device=device, notify=notify) as painter:
         notify(Step("drawing", 0, len(wishes)))
         for picture in painter(wishes, settings or DrawSettings()):
             files.append(save_picture(picture, folder))

@@ -16,8 +16,9 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -36,6 +37,8 @@ LOCK_FILE = ".lock"
 CHECKPOINT_FILE = "checkpoint.json"
 STATE_FILE = "state.safetensors"
 """What going on needs beyond the weights; dropped from older checkpoints."""
+DRAFT_LIVES_S = 600
+"""A file that is being written is done long before; what is older was left by a kill."""
 NUM_STATES_KEPT = 2
 """The newest may turn out broken, so the one before stays usable."""
 
@@ -45,7 +48,7 @@ class _Frozen(BaseModel):
 
 
 class Plan(_Frozen):
-    """How a run computes: recorded once and used again, so that going on is exact."""
+    """How a run computes: recorded once and used again, so that going on is exact (bit for bit on a CPU)."""
 
     device: str
     """A torch device: "cpu", "cuda", "mps"."""
@@ -88,13 +91,15 @@ class Checkpoint:
     step: int
     sha256: Mapping[str, str]
     """Hash by file name, as it was when written."""
+    keep: bool
+    """Whether the weights stay for good; the others go when two newer checkpoints are there."""
 
     def is_whole(self, *files: str) -> bool:
         """Whether these files are there as they were written."""
-        return all(
-            (self.folder / file).is_file() and hash_file(self.folder / file) == self.sha256[file]
-            for file in files
-        )
+        try:
+            return all(hash_file(self.folder / file) == self.sha256[file] for file in files)
+        except OSError:  # also where learning thins them out just now
+            return False
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -150,7 +155,8 @@ class Run:
         draft.mkdir(parents=True)
         write(draft)
         files = sorted(draft.iterdir())
-        record = {"step": step, "keep": keep, "sha256": {file.name: hash_file(file) for file in files}}
+        sha256 = {file.name: hash_file(file) for file in files}
+        record = {"step": step, "keep": keep, "sha256": sha256}
         for file in files:
             _flush(file)
         write_whole(draft / CHECKPOINT_FILE, json.dumps(record, indent=1).encode())
@@ -159,7 +165,7 @@ class Run:
         draft.rename(folder)
         _flush(self._checkpoints)
         self._thin_out()
-        return Checkpoint(folder, step, record["sha256"])  # type: ignore[arg-type]
+        return Checkpoint(folder, step, sha256, keep)
 
     def log(self, entry: Mapping[str, object]) -> None:
         """Append one line to the log."""
@@ -172,8 +178,14 @@ class Run:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [entry for entry in map(_parse_line, lines) if entry is not None]
 
-    def rewind_log(self, step: int) -> None:
-        """Forget what was logged after `step`, because it is done again."""
+    def rewind(self, step: int) -> None:
+        """Forget what was saved and logged after `step`, because it is done again.
+
+        A broken checkpoint that stayed would count as newer than those to come, which would be thinned out.
+        """
+        for folder in self._checkpoints.glob("[0-9]*"):
+            if folder.name.isdigit() and int(folder.name) > step:
+                shutil.rmtree(folder, ignore_errors=True)
         entries = [entry for entry in self.read_log() if int(str(entry.get("step", 0))) <= step]
         write_whole(self.folder / LOG_FILE, "".join(json.dumps(e) + "\n" for e in entries).encode())
 
@@ -188,7 +200,7 @@ class Run:
 
     def _thin_out(self) -> None:
         for old in self.checkpoints()[:-NUM_STATES_KEPT]:
-            if json.loads((old.folder / CHECKPOINT_FILE).read_text())["keep"]:
+            if old.keep:
                 (old.folder / STATE_FILE).unlink(missing_ok=True)
             else:
                 shutil.rmtree(old.folder, ignore_errors=True)
@@ -207,7 +219,8 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
     """Begin the run in `folder`, or go on with it, while no other process does.
 
     Going on keeps the plan it was begun with. Raises `UserError` where the folder holds something else,
-    where another process is at work, and where anything but a larger number of steps differs.
+    where another process is at work, and where anything but a larger number of steps differs; the same base
+    may lie elsewhere.
     """
     run = Run(Path(folder))
     _refuse_other_folders(run.folder)
@@ -215,22 +228,36 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
     with _lock(run.folder / LOCK_FILE):
         if (run.folder / MANIFEST_FILE).is_file():
             _refuse_differences(run, recipe, manifest)
-            if recipe != run.recipe:
-                _extend(run, recipe)
+            _take_up(run, recipe, manifest)
         else:
             write_whole(run.folder / RECIPE_FILE, write_toml(recipe).encode())
             # Last, because its presence is what makes the folder a run.
             write_whole(run.folder / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
         for draft in run.folder.glob("checkpoints/.draft-*"):
             shutil.rmtree(draft, ignore_errors=True)
+        _clear_drafts(run.folder)
         yield run
 
 
-def _extend(run: Run, recipe: Recipe) -> None:
-    """More steps are asked for, even if the reviewer said earlier that it is enough."""
-    manifest = run.manifest.model_copy(update={"stopped_at": None})
-    write_whole(run.folder / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
+def _take_up(run: Run, recipe: Recipe, manifest: Manifest) -> None:
+    """Record the steps that are asked for now, and where the base lies now."""
+    before = run.recipe
+    if recipe == before and manifest.base == run.manifest.base:
+        return
+    kept = run.manifest.model_copy(update={"base": manifest.base})
+    if recipe.model_copy(update={"base": before.base}) != before:
+        # More steps are asked for, even if the reviewer said earlier that it is enough.
+        kept = kept.model_copy(update={"stopped_at": None})
+    write_whole(run.folder / MANIFEST_FILE, kept.model_dump_json(indent=1).encode())
     write_whole(run.folder / RECIPE_FILE, write_toml(recipe).encode())
+
+
+def _clear_drafts(folder: Path) -> None:
+    """Remove what `write_whole` left where it was killed; another process may be drawing here, though."""
+    for draft in folder.rglob(".*.[0-9]*"):
+        with suppress(OSError):
+            if draft.is_file() and time.time() - draft.stat().st_mtime > DRAFT_LIVES_S:
+                draft.unlink()
 
 
 def record_drawings(character: Character) -> tuple[DrawingRecord, ...]:
@@ -289,7 +316,7 @@ def _read_manifest(path: Path) -> Manifest:
 def _read_checkpoint(folder: Path) -> Checkpoint | None:
     try:
         record = json.loads((folder / CHECKPOINT_FILE).read_text(encoding="utf-8"))
-        return Checkpoint(folder, int(record["step"]), dict(record["sha256"]))
+        return Checkpoint(folder, int(record["step"]), dict(record["sha256"]), bool(record["keep"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -329,7 +356,7 @@ def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple
         return
     for knob, before in old.items():
         longer = knob == "steps" and new[knob] >= before
-        if new[knob] != before and not longer:
+        if new[knob] != before and not longer and knob != "base":  # whose hash decides
             yield knob, before, new[knob]
     begun = run.manifest
     if begun.name != manifest.name:

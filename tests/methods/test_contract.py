@@ -9,7 +9,7 @@ import pytest
 
 from tests.toy_character import make_recipe
 from understudy.domain import Character, Scene, UserError
-from understudy.events import Event, Step
+from understudy.events import Cancelled, Event, Note, Step
 from understudy.methods import learn, open_painter
 from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly, Recipe
 from understudy.runs import Run
@@ -89,8 +89,27 @@ def test_record_says_how_it_came_to_be(run: Run, recipe: Recipe) -> None:
     assert record["negative"] == "hands"
     assert record["seed"] == "5"
     assert record["method"] == recipe.method
+    assert record["base"] == "toy"
+    assert Path(run.manifest.base).is_absolute()
     assert record["base_sha256"] == run.manifest.base_sha256
     assert bool(record["weights_sha256"]) == isinstance(recipe, DreamBoothLora)
+
+
+def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run) -> None:
+    seen: list[Event] = []
+    scenes = [Scene("a picture of Pip " + "very " * 20, seed) for seed in range(3)]
+    with open_painter(run, notify=seen.append) as painter:
+        pictures = list(painter(scenes, FAST))
+    steps = [event for event in seen if isinstance(event, Step)]
+    assert steps == [Step("denoising", done, 4) for done in (1, 2, 3, 4)]
+    assert sum(isinstance(event, Note) for event in seen) == 1
+    assert len(pictures[0].record["prompt_as_read"]) < len(scenes[0].prompt)
+
+    def stop(event: Event) -> None:
+        raise Cancelled
+
+    with open_painter(run, notify=stop) as painter, pytest.raises(Cancelled):
+        next(painter([Scene("Pip")], FAST))
 
 
 def test_no_scenes_no_pictures(run: Run) -> None:

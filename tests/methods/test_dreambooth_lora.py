@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -86,6 +87,16 @@ def test_only_the_adapter_is_trained_and_saved_in_full_precision(straight: Run) 
     assert any(tensor.abs().max() > 0 for name, tensor in saved.items() if ".lora_B." in name)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_adapter_is_fp32_whatever_the_base_is(precision: Literal["fp32", "bf16"], toy_base: Path) -> None:
+    base = open_base(toy_base, Plan(device="cpu", precision=precision, threads=1))
+    weights = add_adapter(base, make_recipe(toy_base))
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    asked = (torch.randn(1, 4, 8, 8), torch.tensor([500]), base.encode_prompt(["a"]))
+    base.predict(*asked).sum().backward()
+    assert all(weight.grad is not None for name, weight in weights.items() if ".lora_B." in name)
+
+
 def test_a_fresh_adapter_changes_nothing(toy_base: Path) -> None:
     base = open_base(toy_base, Plan(device="cpu", precision="fp32", threads=1))
     asked = (torch.randn(1, 4, 8, 8), torch.tensor([500]), base.encode_prompt(["a"]))
@@ -162,6 +173,36 @@ def test_the_reviewer_sees_snapshots_and_may_stop(toy_base: Path, pip: Character
     assert len(seen) == 2
     learn(pip, recipe.model_copy(update={"steps": 12}), run, review)
     assert seen[2:] == [(9, 12), (12, 12)]
+
+
+def test_a_snapshot_that_a_kill_left_unreviewed_is_reviewed_first(
+    toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    seen = []
+
+    def review(snapshot: Snapshot) -> Continue | Stop:
+        seen.append(snapshot.checkpoint.step)
+        return Continue()
+
+    recipe = make_recipe(toy_base)
+    for step in (3, 9):
+        with pytest.raises(Cancelled):
+            learn(pip, recipe, tmp_path, review, stop_at(step))
+    for _ in range(2):
+        learn(pip, recipe, tmp_path, review)
+    assert seen == [3, 6, 9]
+
+
+def test_broken_examples_are_made_again(
+    straight: Run, toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    recipe = make_recipe(toy_base)
+    with pytest.raises(Cancelled):
+        learn(pip, recipe, tmp_path, notify=stop_at(5))
+    for file in ("examples.safetensors", "class_pictures/0001.png"):
+        path = tmp_path / file
+        path.write_bytes(path.read_bytes()[:-100])
+    assert_same(state(learn(pip, recipe, tmp_path)), state(straight))
 
 
 def test_two_drawings_are_enough_for_a_batch_of_six(toy_base: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import torch
 
 from tests.toy_character import make_character, make_recipe
 from understudy.bases.sd1 import Sd1Base, open_base
-from understudy.events import ignore
+from understudy.domain import Character, Drawing
+from understudy.events import Event, Note, ignore
 from understudy.methods.class_pictures import draw_class_pictures
 from understudy.methods.examples import Decks, Examples, keyed, make_decks, make_examples
 from understudy.runs import Plan
@@ -88,6 +89,25 @@ def test_prompts_name_the_character_and_class_pictures_do_not(
     assert torch.allclose(examples.prompts[0], base.encode_prompt([""])[0], atol=1e-6)
 
 
+def test_a_caption_with_the_name_says_it_once(base: Sd1Base, toy_base: Path) -> None:
+    first = make_character(1).drawings[0]
+    drawings = tuple(
+        Drawing(first.path, first.pixels, caption)
+        for caption in ("Pip waving", "a picture of pip, waving", "waving")
+    )
+    recipe = make_recipe(toy_base)
+    found = make_examples(base, Character("Pip", "girl", drawings), recipe, [], ignore)
+    assert len(found.prompts) == 2
+
+
+def test_a_long_caption_gets_one_note(base: Sd1Base, toy_base: Path) -> None:
+    first = make_character(1).drawings[0]
+    drawings = (Drawing(first.path, first.pixels, "waving " * 20),) * 2
+    events: list[Event] = []
+    make_examples(base, Character("Pip", "girl", drawings), make_recipe(toy_base), [], events.append)
+    assert sum(isinstance(event, Note) for event in events) == 1
+
+
 def test_class_pictures_have_their_weight(base: Sd1Base, toy_base: Path, tmp_path: Path) -> None:
     recipe = make_recipe(toy_base).model_copy(update={"prior_weight": 0.5})
     prior = draw_class_pictures(base, recipe, "girl", tmp_path, ignore)
@@ -108,7 +128,7 @@ def test_class_pictures_are_drawn_once_and_again_alike(base: Sd1Base, toy_base: 
     times = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*.png"))]
     draw_class_pictures(base, recipe, "girl", tmp_path, ignore)
     assert times == [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*.png"))]
-    (tmp_path / "0001.png").unlink()
+    (tmp_path / "0001.png").write_bytes(b"half")
     again = [one.path.read_bytes() for one in draw_class_pictures(base, recipe, "girl", tmp_path, ignore)]
     assert again == first
 

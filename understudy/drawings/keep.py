@@ -10,14 +10,19 @@ import numpy as np
 from PIL import Image
 
 from understudy.domain import Character, Drawing, UserError
-from understudy.runs import Run, write_whole
+from understudy.runs import Run, record_drawings, write_whole
 
 FOLDER = "drawings"
 CAPTIONS_FILE = "captions.csv"
 
 
 def keep_drawings(character: Character, run: Run) -> None:
-    """Write the drawings as the character holds them, not as the artist's files were, into the run."""
+    """Write the drawings as the character holds them, not as the artist's files were, into the run.
+
+    Those that are there already stay untouched; damaged ones are written again.
+    """
+    if _are_kept(character, run):
+        return
     folder = run.folder / FOLDER
     table = io.StringIO()
     rows = csv.writer(table)
@@ -35,12 +40,22 @@ def kept_character(run: Run) -> Character:
     try:
         table = (run.folder / FOLDER / CAPTIONS_FILE).read_text(encoding="utf-8")
         rows = list(csv.reader(io.StringIO(table)))
-        drawings = tuple(_read(run.folder / FOLDER / file, caption) for file, caption in rows)
-    except (OSError, ValueError) as error:
+        # Only the name: a run that came from elsewhere must not point out of its folder.
+        drawings = tuple(_read(run.folder / FOLDER / Path(file).name, caption) for file, caption in rows)
+    except (OSError, ValueError, SyntaxError, csv.Error) as error:
         raise UserError(
             f"The drawings of {run.folder} are not there: give the same learn command again."
         ) from error
     return Character(manifest.name, manifest.noun, drawings)
+
+
+def _are_kept(character: Character, run: Run) -> bool:
+    try:
+        kept = record_drawings(kept_character(run))
+    except UserError:
+        return False
+    wanted = record_drawings(character)
+    return [(one.caption, one.sha256) for one in kept] == [(one.caption, one.sha256) for one in wanted]
 
 
 def _png(drawing: Drawing) -> bytes:
@@ -53,5 +68,7 @@ def _png(drawing: Drawing) -> bytes:
 
 def _read(path: Path, caption: str) -> Drawing:
     with Image.open(path, formats=("PNG",)) as image:
-        layers = np.asarray(image)
+        # As it is, unless somebody made it smaller since, in greys or with a palette.
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        layers = np.asarray(image.convert(mode))
     return Drawing(path, layers[..., :3], caption, layers[..., 3] if layers.shape[2] == 4 else None)

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.prompt_only as prompt_only
-from understudy.bases.catalog import find_base, hash_base
+from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Notify, ignore
@@ -47,7 +47,7 @@ def learn(
         name=character.name,
         noun=character.noun,
         drawings=record_drawings(character),
-        base=recipe.base,
+        base=name_base(recipe.base),
         base_sha256=hash_base(folder),
         plan=choose_plan(folder, device),
         versions=list_versions(),
@@ -67,9 +67,12 @@ def learn(
 
 @contextmanager
 def open_painter(
-    run: StrPath, checkpoint: Checkpoint | None = None, device: str = "auto"
+    run: StrPath,
+    checkpoint: Checkpoint | None = None,
+    device: str = "auto",
+    notify: Notify = ignore,
 ) -> Iterator[Painter]:
-    """The painter of a run, with its newest checkpoint or the one given.
+    """The painter of a run, with its newest checkpoint or the one given; it tells its steps to `notify`.
 
     Raises `UserError` if nothing is learned there yet, or if the base is not the one it was learned on.
     """
@@ -80,9 +83,9 @@ def open_painter(
     recipe = opened.recipe
     match recipe:
         case DreamBoothLora():
-            painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device)
+            painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
         case PromptOnly():
-            painter = prompt_only.open_painter(opened, recipe, checkpoint, device)
+            painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
         case _:
             assert_never(recipe)
     with painter as opened_painter:

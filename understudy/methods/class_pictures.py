@@ -5,8 +5,11 @@ Source: prior preservation in Ruiz et al., DreamBooth, arXiv 2208.12242, section
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from understudy.bases.sd1 import Sd1Base
 from understudy.domain import Scene
@@ -30,7 +33,7 @@ class ClassPicture:
 def draw_class_pictures(
     base: Sd1Base, recipe: Finetune, noun: str, folder: Path, notify: Notify
 ) -> list[ClassPicture]:
-    """The recipe's class pictures in `folder`; those that are there already are not drawn again."""
+    """The recipe's class pictures in `folder`; batches that are there already are not drawn again."""
     if not recipe.has_prior:
         return []
     total = recipe.prior_pictures
@@ -38,20 +41,37 @@ def draw_class_pictures(
         ClassPicture(folder / f"{number:04d}.png", recipe.prior_prompt(number, noun))
         for number in range(total)
     ]
-    painter = PipelinePainter(base, lambda prompt: prompt, {"purpose": "class picture"})
+    missing = _in_broken_batches(wanted)
+    scenes = [Scene(wanted[number].prompt, _seed(recipe.seed, number)) for number in missing]
+    painter = PipelinePainter(base, lambda prompt: prompt, {"purpose": "class picture"}, notify)
     settings = DrawSettings(steps=recipe.prior_steps, guidance=recipe.prior_guidance, batch=BATCH)
-    for first in range(0, total, BATCH):
-        notify(Step("class pictures", first, total))
-        some = wanted[first : first + BATCH]
-        if all(one.path.exists() for one in some):
-            continue
-        # Seeds of their own: class pictures never start from the noise of a picture that is asked for.
-        seeds = [_SEEDS * (recipe.seed + 1) + first + place for place in range(len(some))]
-        scenes = [Scene(one.prompt, seed) for one, seed in zip(some, seeds, strict=True)]
-        for one, picture in zip(some, painter(scenes, settings), strict=True):
-            write_picture(one.path, picture.pixels, picture.record)
-    notify(Step("class pictures", total, total))
+    done = total - len(missing)
+    notify(Step("class pictures", done, total))
+    for number, picture in zip(missing, painter(scenes, settings), strict=True):
+        write_picture(wanted[number].path, picture.pixels, picture.record)
+        done += 1
+        notify(Step("class pictures", done, total))
     return wanted
 
 
-_SEEDS = 1_000_003
+def _in_broken_batches(wanted: list[ClassPicture]) -> list[int]:
+    """The numbers of all pictures of the batches that are not whole."""
+    numbers = range(len(wanted))
+    batches = [numbers[first : first + BATCH] for first in range(0, len(wanted), BATCH)]
+    broken = [batch for batch in batches if not all(_is_whole(wanted[number].path) for number in batch)]
+    return [number for batch in broken for number in batch]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            image.load()
+    except (OSError, SyntaxError):
+        return False
+    return True
+
+
+def _seed(seed: int, number: int) -> int:
+    """From 2**62 on, where nobody's seeds are: it shares its noise with no picture that is asked for."""
+    digest = hashlib.sha256(f"class picture {seed} {number}".encode()).digest()
+    return 2**62 + int.from_bytes(digest[:8], "little") % 2**62

@@ -19,8 +19,8 @@ from understudy.bases.sd1 import Sd1Base, open_base
 from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.class_pictures import draw_class_pictures
-from understudy.methods.examples import EXAMPLES_FILE, Examples, make_examples
-from understudy.methods.finetune import finetune, is_finished
+from understudy.methods.examples import EXAMPLES_FILE, UNREADABLE, Examples, make_examples
+from understudy.methods.finetune import finetune, is_finished, make_up_review
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter, describe_run
 from understudy.methods.planning import following
@@ -35,6 +35,7 @@ CLASS_PICTURES_FOLDER = "class_pictures"
 
 def learn(character: Character, recipe: DreamBoothLora, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the recipe's last step."""
+    make_up_review(run, recipe, review)
     if is_finished(run, recipe):
         notify(Step("learning", recipe.steps, recipe.steps))
         return
@@ -51,7 +52,9 @@ def learn(character: Character, recipe: DreamBoothLora, run: Run, review: Review
 
 
 @contextmanager
-def open_painter(run: Run, recipe: DreamBoothLora, checkpoint: Checkpoint, device: str) -> Iterator[Painter]:
+def open_painter(
+    run: Run, recipe: DreamBoothLora, checkpoint: Checkpoint, device: str, notify: Notify
+) -> Iterator[Painter]:
     """The base with the adapter, which reads the character's words where a prompt says the name."""
     manifest = run.manifest
     words = recipe.words(manifest.name, manifest.noun)
@@ -60,7 +63,10 @@ def open_painter(run: Run, recipe: DreamBoothLora, checkpoint: Checkpoint, devic
         # Added to the base's own weights once, instead of computed beside them in every layer.
         base.pipe.fuse_lora()
         yield PipelinePainter(
-            base, lambda prompt: place_subject(prompt, manifest.name, words), describe_run(run, checkpoint)
+            base,
+            lambda prompt: place_subject(prompt, manifest.name, words),
+            describe_run(run, checkpoint),
+            notify,
         )
 
 
@@ -74,7 +80,10 @@ def add_adapter(base: Sd1Base, recipe: DreamBoothLora) -> dict[str, nn.Parameter
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         base.pipe.unet.add_adapter(config)
-    return {name: weight for name, weight in base.denoiser.named_parameters() if weight.requires_grad}
+    weights = {name: weight for name, weight in base.denoiser.named_parameters() if weight.requires_grad}
+    for weight in weights.values():
+        weight.data = weight.data.float()  # the adapter library takes the base's precision
+    return weights
 
 
 def write_adapter(tensors: Mapping[str, Tensor], recipe: DreamBoothLora, path: Path) -> None:
@@ -94,8 +103,10 @@ def _resident_examples(
     base: Sd1Base, character: Character, recipe: DreamBoothLora, run: Run, notify: Notify
 ) -> Examples:
     path = run.folder / EXAMPLES_FILE
-    if not path.exists():
+    try:
+        return Examples.load(path, base.plan.device)
+    except UNREADABLE:
         folder = run.folder / CLASS_PICTURES_FOLDER
         prior = draw_class_pictures(base, recipe, character.noun, folder, notify)
         make_examples(base, character, recipe, prior, notify).save(path)
-    return Examples.load(path, base.plan.device)
+        return Examples.load(path, base.plan.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,12 +21,13 @@ from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
 from understudy.events import Notify, Step
 from understudy.methods.class_pictures import ClassPicture
-from understudy.recipes import Finetune
+from understudy.methods.painting import note_cut_prompts
+from understudy.recipes import Finetune, place_subject
 from understudy.runs import write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
 ENCODE_BATCH = 8
-NO_PROMPT = 0
+UNREADABLE = (OSError, ValueError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,10 @@ class Examples:
 
     @classmethod
     def load(cls, path: Path, device: str) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; raises one of `UNREADABLE` where it is not there, or damaged."""
         tensors = safetensors.torch.load_file(path)
+        if tensors.keys() != {field.name for field in fields(cls)}:
+            raise ValueError(f"{path} holds other tensors")
         on_cpu = {name: tensors.pop(name) for name in ("unit", "is_prior")}
         return cls(**on_cpu, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
@@ -113,6 +118,7 @@ def make_examples(
     """Encode all views of the drawings and all class pictures."""
     words = recipe.words(character.name, character.noun)
     rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
+    note_cut_prompts(base, [row.prompt for row in rows if not row.is_prior], notify)
     prompts = ["", *sorted({row.prompt for row in rows})]
     latents = []
     for first in range(0, len(rows), ENCODE_BATCH):
@@ -156,9 +162,16 @@ def _drawing_rows(base: Sd1Base, character: Character, recipe: Finetune, words: 
             recipe.flips,
             (recipe.seed, unit),
         )
-        prompt = caption_prompt(words, drawing.caption)
+        caption = _without_leading_name(drawing.caption, character.name)
+        prompt = caption_prompt(words, place_subject(caption, character.name, words))
         rows += [_Row(view, prompt, unit, 1.0, recipe.background_weight, False) for view in views]
     return rows
+
+
+def _without_leading_name(caption: str, name: str) -> str:
+    """ "Mo waving" and "a picture of Mo, waving" say what "waving" says; the prompt names the character."""
+    pattern = rf"\s*(a picture of )?{re.escape(name)}(?![\w'\u2019])[\s,:]*"
+    return re.sub(f"^{pattern}", "", caption, flags=re.IGNORECASE)
 
 
 def _prior_rows(base: Sd1Base, prior: list[ClassPicture], recipe: Finetune) -> list[_Row]:

@@ -60,6 +60,24 @@ class Training:
                 }
 
 
+def make_up_review(run: Run, recipe: Finetune, review: Review) -> None:
+    """Review the newest snapshot, if a kill came between its saving and its review."""
+    newest = run.newest_state()
+    is_due = newest is not None and newest.keep and run.manifest.stopped_at is None
+    if newest and is_due and {"step": newest.step, "reviewed": True} not in run.read_log():
+        run.rewind(newest.step)
+        _review(run, newest, recipe, review)
+
+
+def _review(run: Run, checkpoint: Checkpoint, recipe: Finetune, review: Review) -> bool:
+    """Show a snapshot to the reviewer, and record that; whether it is enough."""
+    is_enough = isinstance(review(Snapshot(run, checkpoint, recipe.steps)), Stop)
+    if is_enough:
+        run.stop(checkpoint.step)
+    run.log({"step": checkpoint.step, "reviewed": True})
+    return is_enough
+
+
 def is_finished(run: Run, recipe: Finetune) -> bool:
     """Whether nothing is left to learn."""
     newest = run.newest_state()
@@ -79,7 +97,7 @@ def finetune(
     """Train `weights`, which are a part of the base's denoiser, from where the run is to the recipe's steps.
 
     The random numbers of a step come from the seed and the step alone, so a run that was killed and went on
-    ends in the same weights. Raises `Cancelled` when the listener does, after saving.
+    ends in the same weights, on a CPU bit for bit. Raises `Cancelled` when the listener does, after saving.
     """
     # Set up.
     decks = make_decks(examples, recipe)
@@ -98,7 +116,7 @@ def finetune(
     start = newest.step if newest else 0
     if newest:
         training.restore(newest.folder / STATE_FILE, newest.step)
-    run.rewind_log(start)
+    run.rewind(start)
 
     figures: tuple[tuple[str, float], ...] = ()
     loss_sum = torch.zeros((), device=examples.mean.device)
@@ -142,8 +160,7 @@ def finetune(
             saved_at = time.monotonic()
         try:
             notify(Step("learning", done, recipe.steps, figures))
-            if keep and isinstance(review(Snapshot(run, checkpoint, recipe.steps)), Stop):
-                run.stop(done)
+            if keep and _review(run, checkpoint, recipe, review):
                 return
         except Cancelled:
             save(done, keep)

@@ -23,13 +23,18 @@ def learn(character: Character, recipe: PromptOnly, run: Run, review: Review, no
 
 
 @contextmanager
-def open_painter(run: Run, recipe: PromptOnly, checkpoint: Checkpoint, device: str) -> Iterator[Painter]:
+def open_painter(
+    run: Run, recipe: PromptOnly, checkpoint: Checkpoint, device: str, notify: Notify
+) -> Iterator[Painter]:
     """The base itself, which reads the description where a prompt says the name."""
     manifest = run.manifest
     words = recipe.words(manifest.name, manifest.noun)
     with open_base_of(run, device) as base:
         yield PipelinePainter(
-            base, lambda prompt: place_subject(prompt, manifest.name, words), describe_run(run, checkpoint)
+            base,
+            lambda prompt: place_subject(prompt, manifest.name, words),
+            describe_run(run, checkpoint),
+            notify,
         )
 
 
