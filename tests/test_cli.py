@@ -320,7 +320,7 @@ def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.C
     assert "guidance" in mistake(capsys, "draw", run, PROMPT, "--guidance", "0.5")
     assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "0")
     assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "10001")
-    assert "--steps" in mistake(capsys, "draw", run, PROMPT, "--steps", "1001")
+    assert "1000" in mistake(capsys, "draw", run, PROMPT, "--steps", "1001")
     assert "--seed" in mistake(capsys, "draw", run, PROMPT, "--seed", str(2**32))
     assert "prompt is empty" in mistake(capsys, "draw", run, " ")
     assert "UTF-8" in mistake(capsys, "draw", run, "Mo \udcff")

@@ -118,7 +118,7 @@ def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **sett
     from understudy import pictures
     from understudy.domain import UserError
     from understudy.options import validated
-    from understudy.recipes import DrawSettings, place_subject
+    from understudy.recipes import DrawSettings, says_name
     from understudy.runs import open_run
     from understudy.terminal import listening
 
@@ -128,7 +128,7 @@ def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **sett
     name = open_run(run).manifest.name
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # fails now, not when the first picture is drawn
-    if place_subject(prompt, name, "") == prompt:
+    if not says_name(prompt, name):
         click.echo(f"The prompt does not say {name}, so the pictures will not show it.", err=True)
     scenes = pictures.seeded_scenes([prompt], count, seed)
     with listening() as notify:

@@ -17,7 +17,7 @@ from understudy.judges.puppet import PuppetJudge
 from understudy.judges.quality import QualityReport, summarise
 from understudy.pictures import draw, seeded_scenes
 from understudy.provenance import read_record
-from understudy.recipes import DrawSettings, place_subject
+from understudy.recipes import DrawSettings, says_name
 from understudy.runs import StrPath, open_run, write_whole
 from understudy.world.captions import STUDY_PROMPTS
 
@@ -47,7 +47,7 @@ def judge(
     character = kept_character(opened)
     wishes = [prompt.replace("{name}", character.name) for prompt in prompts]
     for wish in wishes:
-        if place_subject(wish, character.name, "") == wish:
+        if not says_name(wish, character.name):
             notify(Note(f"{wish!r} does not say {character.name}, so its pictures will not show it."))
     scenes = seeded_scenes(wishes, count, seed)
     judge_pictures = judge_pictures or PuppetJudge()

@@ -18,7 +18,6 @@ RECIPES: dict[str, type[DreamBoothLora] | type[PromptOnly]] = {
     "prompt-only": PromptOnly,
 }
 Settings = TypeVar("Settings", bound=BaseModel)
-MAX_DENOISING_STEPS = 1000
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
@@ -35,8 +34,7 @@ def recipe_options() -> tuple[click.Option, ...]:
 def draw_options() -> tuple[click.Option, ...]:
     """An option for each setting of drawing that changes the picture."""
     knobs = DrawSettings.model_fields
-    steps = _option("steps", knobs["steps"], click.IntRange(1, MAX_DENOISING_STEPS))
-    return steps, *(_option(name, knobs[name]) for name in ("guidance", "negative"))
+    return tuple(_option(name, knobs[name]) for name in ("steps", "guidance", "negative"))
 
 
 def make_recipe(method: str, given: Mapping[str, object]) -> DreamBoothLora | PromptOnly:
@@ -56,7 +54,7 @@ def validated(settings: type[Settings], given: Mapping[str, object]) -> Settings
         raise UserError(f"This setting does not fit ({explain(error)}): mend it.") from error
 
 
-def _option(name: str, knob: FieldInfo, kind_of_value: click.IntRange | None = None) -> click.Option:
+def _option(name: str, knob: FieldInfo) -> click.Option:
     """An option without a value of its own: what is not given is left to the recipe."""
     flag = _flag(name)
     text = f"{knob.description} [default: {_shown(knob.default)}]"
@@ -66,9 +64,7 @@ def _option(name: str, knob: FieldInfo, kind_of_value: click.IntRange | None = N
     kind = get_args(knob.annotation)[0] if is_list else knob.annotation
     metavar = _METAVARS.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
     help_text = f"{text} May be given several times." if is_list else text
-    return click.Option(
-        [flag], type=kind_of_value, multiple=is_list, default=None, metavar=metavar, help=help_text
-    )
+    return click.Option([flag], multiple=is_list, default=None, metavar=metavar, help=help_text)
 
 
 def _flag(name: str) -> str:

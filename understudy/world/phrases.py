@@ -84,7 +84,7 @@ PHRASES: tuple[Phrase, ...] = (
         "mood",
         "smiling",
         ("smiling", "happy"),
-        ("smiles", "with a smile", "with a smile on the face", "cheerful", "grinning"),
+        ("smiles", "with a smile", "with a smile on the face", "looking happy", "cheerful", "grinning"),
     ),
     Phrase("mood", "sad", ("sad", "looking sad"), ("unhappy", "sadly", "with a sad face")),
     Phrase("mood", "angry", ("angry", "looking angry"), ("mad", "furious", "with an angry face")),
