@@ -92,7 +92,7 @@ class Finetune(_Frozen):
     base: str = PUPPET
     """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
-    steps: int = Field(400, ge=1)
+    steps: int = Field(500, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
     seed: int = Field(0, ge=0, lt=2**32)
@@ -101,7 +101,7 @@ class Finetune(_Frozen):
     subject: str = "{name}"
     """What stands for the character in a prompt: a template of {name} and {noun}."""
 
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
 
     warmup_steps: int = Field(20, ge=0)
