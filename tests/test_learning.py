@@ -12,14 +12,6 @@ from understudy.world.heroes import hero
 from understudy.world.portfolio import write_drawings
 
 HERO = 21
-PROMPTS = (
-    "a picture of {name} waving",
-    "a picture of {name} smiling",
-    "a picture of {name} running",
-    "a picture of {name} in front of a castle",
-    "a picture of {name}, side view",
-    "a picture of {name} sitting",
-)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +28,16 @@ def judged(
     folder: Path,
 ) -> QualityReport:
     run = understudy.learn(character, recipe, folder, device="cpu")
-    return understudy.judge(run, prompts=PROMPTS, count=2, device="cpu")
+    return understudy.judge(run, count=1, device="cpu")
 
 
 def test_a_character_is_learned_from_six_drawings(character: understudy.Character, tmp_path: Path) -> None:
-    recipe = understudy.DreamBoothLora(steps=200, prior_pictures=16)
+    recipe = understudy.DreamBoothLora(prior_pictures=16)
     learned = judged(character, recipe, tmp_path / "learned")
     described = judged(character, understudy.PromptOnly(), tmp_path / "described")
-    # Of twelve pictures each, the judge knows the character in most, and without learning in next to none.
-    assert learned.same_character >= 0.5
-    assert described.same_character <= 0.2
-    assert learned.n == described.n == 12
+    # One picture for each of the study's prompts: the judge knows the character in four more at least.
+    assert learned.n == described.n == 13
+    assert learned.same_character - described.same_character >= 0.3
+    assert described.quality_ratio <= 0.1
+    assert learned.attributes is not None
+    assert learned.attributes >= 0.5

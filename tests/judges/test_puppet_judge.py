@@ -10,8 +10,7 @@ import pytest
 from understudy.domain import Character, Drawing, Picture, Pixels, Scene, UserError, Verdict
 from understudy.judges.puppet import PuppetJudge
 from understudy.world.captions import parse
-from understudy.world.damage import damaged
-from understudy.world.heroes import Hero, drawings, hero, oracle, wished
+from understudy.world.heroes import Hero, drawings, hero, oracle
 
 PROMPTS = (
     "a picture of {name} waving, smiling",
@@ -75,16 +74,6 @@ def test_the_right_hero_in_another_scene_is_refused(judge: PuppetJudge) -> None:
         pixels = [shown(hero(seed), p) for p in prompts_of(hero(seed))]
         found += verdicts(judge, hero(seed), pixels[1:] + pixels[:1])
     assert share(found) <= 0.1
-
-
-def test_damaged_pictures_are_refused(judge: PuppetJudge) -> None:
-    found = []
-    for seed in SEEDS:
-        of = hero(seed)
-        broken = [damaged(of.look, wished(parse(p, of.name).attributes), 11) for p in prompts_of(of)]
-        assert None not in broken
-        found += verdicts(judge, of, [each.pixels for each in broken if each is not None])
-    assert share(found) <= 0.25
 
 
 def test_unread_wishes_are_named_and_any_size_is_judged(judge: PuppetJudge) -> None:
