@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from understudy.pretrain.card import draw_curves, read_log, write_card
+from understudy.pretrain.card import draw_curves, forget_origin, read_log, write_card
 from understudy.pretrain.exam import questions, sheet
 from understudy.world.captions import parse
 
@@ -44,3 +44,11 @@ def test_a_sheet_puts_pictures_side_by_side() -> None:
     from understudy.world.shapes import random_drawing
 
     assert sheet([random_drawing(number) for number in range(4)], columns=2).size == (384, 384)
+
+
+def test_no_path_of_the_maker_is_shipped(tmp_path: Path) -> None:
+    (tmp_path / "unet").mkdir()
+    config = tmp_path / "unet" / "config.json"
+    config.write_text(json.dumps({"_name_or_path": "somewhere", "sample_size": 12}))
+    forget_origin(tmp_path)
+    assert json.loads(config.read_text()) == {"sample_size": 12}

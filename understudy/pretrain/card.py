@@ -95,6 +95,14 @@ def write_card(out: Path, exam: Mapping[str, Any], facts: Mapping[str, str]) -> 
     (out / "README.md").write_text("\n".join(lines))
 
 
+def forget_origin(folder: Path) -> None:
+    """Take the path that a part was loaded from out of its config: it means nothing elsewhere."""
+    for path in folder.rglob("*.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(config, dict) and config.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Write the assets from a trained base and its exam."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -111,6 +119,7 @@ def main() -> None:
     pipe = StableDiffusionPipeline.from_pretrained(args.base, safety_checker=None, torch_dtype=torch.bfloat16)
     pipe.save_pretrained(draft, max_shard_size=SHARD_SIZE)
     save_tokenizer(pipe.tokenizer, draft / "tokenizer")
+    forget_origin(draft)
     draw_curves(read_log(args.denoiser), args.batch, draft / "curves.png")
     facts = dict(fact.split("=", 1) for fact in args.fact)
     write_card(draft, json.loads(args.exam.read_text()), facts)
