@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,7 +178,7 @@ def main() -> None:
 
         redraw = Autoencoded(args.vae)
     rows = measure(PuppetJudge(args.judge), range(args.first, args.first + args.heroes), redraw)
-    print(table(rows))  # noqa: T201
+    sys.stdout.write(table(rows) + "\n")
 
 
 if __name__ == "__main__":

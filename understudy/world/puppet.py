@@ -85,7 +85,7 @@ def paint_puppet(
     pose = joints(wish.pose or "standing", view, prop)
     frame = _frame(look, pose, view, middle)
     _paint_parts(canvas, look, frame, "behind")
-    _paint_limbs(canvas, look, frame, pose, far=True)
+    _paint_legs(canvas, look, frame, pose)
     _paint_body(canvas, look, frame)
     _paint_parts(canvas, look, frame, "torso")
     if not pose.over:
@@ -138,7 +138,7 @@ def _paint_parts(canvas: Canvas, look: Look, frame: Frame, layer: str) -> None:
             part.paint(canvas, frame)
 
 
-def _paint_limbs(canvas: Canvas, look: Look, frame: Frame, pose: Joints, far: bool) -> None:
+def _paint_legs(canvas: Canvas, look: Look, frame: Frame, pose: Joints) -> None:
     hips = (-2.0, 2.0) if frame.view == "side" else (-9.0, 9.0)
     toe = 5.0 if frame.view == "side" else 0.0
     for hip, knee, foot in zip(hips, pose.knees, pose.feet, strict=True):
@@ -151,9 +151,6 @@ def _paint_limbs(canvas: Canvas, look: Look, frame: Frame, pose: Joints, far: bo
 
 
 def _paint_body(canvas: Canvas, look: Look, frame: Frame) -> None:
-    if frame.view == "side":
-        # The far arm of a side view is painted by _paint_arms before the near one; nothing to do here.
-        pass
     canvas.fill(frame.torso_outline, look.torso_colour, "body")
     match look.outfit:
         case "dress":
