@@ -25,10 +25,11 @@ LAYERS = (
     {"comics", "reports", "sweeps"},
     {"terminal", "options"},
     {"demo"},
+    {"commands"},
     {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "demo", "judges", "judging", "pretrain", "world"}
+OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "world"}
 TORCHLESS = {
     "domain",
     "events",
@@ -37,6 +38,7 @@ TORCHLESS = {
     "provenance",
     "world",
     "cli",
+    "commands",
     "terminal",
     "options",
     "runs",
@@ -74,11 +76,11 @@ def allowed(importer: str, part: str) -> bool:
     if part == "world":
         return importer in OF_THE_WORLD
     if part == "pretrain":
-        return importer == "cli"
+        return importer in {"cli", "commands"}
     if importer == "world":
         return part == "domain"
     if importer == "pretrain":
-        return HEIGHTS[part] < HEIGHTS["cli"]
+        return HEIGHTS[part] < HEIGHTS["commands"]
     return HEIGHTS[part] < HEIGHTS[importer]
 
 

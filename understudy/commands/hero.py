@@ -1,0 +1,29 @@
+"""understudy hero: an invented character to try things out with."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from understudy.commands.verb import OUT, SEED, Verb, say
+
+
+@click.command(cls=Verb)
+@click.argument("seed", type=SEED)
+@click.option("--out", type=OUT, required=True, help="The folder to write to.")
+@click.option("--scene", help="Draw this scene instead of the six drawings, as the truth to compare with.")
+def hero(seed: int, out: Path, scene: str | None) -> None:
+    """Draw the invented character number SEED: six drawings with captions to learn from."""
+    from understudy.world.heroes import hero as find_hero
+    from understudy.world.portfolio import write_drawings, write_scene
+
+    character = find_hero(seed)
+    if scene is not None:
+        say([write_scene(character, scene, out)])
+        return
+    say(write_drawings(character, out))
+    name, noun = character.name, character.noun
+    command = ["learn", str(out), "--name", name, "--noun", noun, "--run", f"runs/{name.lower()}"]
+    click.echo(f"Learn it: understudy {shlex.join(command)}", err=True)

@@ -1,0 +1,36 @@
+"""understudy judge: how many of a run's pictures are right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from understudy.commands.verb import COUNT, FILE, FOLDER, SEED, Verb
+
+
+class JudgeVerb(Verb):
+    """Draws first, then judges."""
+
+    after_stop = "the pictures drawn so far stay, and the same command begins again with the first."
+
+
+@click.command(cls=JudgeVerb)
+@click.argument("run", type=FOLDER)
+@click.option("--prompts", type=FILE, help="A text file, one prompt a line. [default: the study's thirteen]")
+@click.option("--count", type=COUNT, default=3, show_default=True, help="Pictures for each prompt.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The first picture's seed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
+def judge(run: Path, prompts: Path | None, count: int, seed: int, as_json: bool) -> None:
+    """Draw the character of RUN in test scenes and say how many of the pictures are right."""
+    from understudy.judging import judge as judge_run
+    from understudy.judging import read_prompts
+    from understudy.terminal import listening
+    from understudy.world.captions import STUDY_PROMPTS
+
+    wishes = read_prompts(prompts) if prompts else STUDY_PROMPTS
+    with listening() as notify:
+        report = judge_run(run, wishes, count, seed, notify=notify)
+    click.echo(json.dumps(asdict(report), indent=2) if as_json else report.text())

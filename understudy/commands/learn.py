@@ -1,0 +1,48 @@
+"""understudy learn: drawings in, a run that has learned the character out."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from understudy.commands.verb import FOLDER, LearnVerb, given
+
+
+@click.command(cls=LearnVerb)
+@click.argument("drawings", type=FOLDER)
+@click.option("--name", required=True, help="What your prompts will call the character.")
+@click.option("--noun", default="character", show_default=True, help="What it is: girl, boy, cat, robot ...")
+@click.option("--run", type=FOLDER, required=True, help="The folder that keeps all that is learned.")
+@click.option(
+    "--method",
+    type=click.Choice(["dreambooth-lora", "prompt-only"]),
+    default="dreambooth-lora",
+    show_default=True,
+    help="How to learn; prompt-only learns nothing, to compare with.",
+)
+def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs: object) -> None:
+    """Learn the character in the folder DRAWINGS; the same command goes on after a stop."""
+    import understudy
+    from understudy.options import make_recipe
+    from understudy.terminal import listening
+
+    _refuse_words(name)
+    recipe = make_recipe(method, given(**knobs))
+    with listening() as notify:
+        character = understudy.read_character(drawings, name, noun, notify)
+        understudy.learn(character, recipe, run, notify=notify)
+    command = ["draw", str(run), f"a picture of {character.name} waving"]
+    click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)
+
+
+def _refuse_words(name: str) -> None:
+    """Raise `UserError` for a name that prompts could say without meaning the character."""
+    from understudy.domain import UserError
+    from understudy.world.reading import is_plain_word
+
+    if name.strip() and (is_plain_word(name) or not name.isprintable()):
+        raise UserError(
+            f"{name!r} cannot be told from other words of a prompt: give the character another name."
+        )

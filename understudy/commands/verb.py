@@ -1,0 +1,57 @@
+"""What the verbs share: their class, the kinds of their arguments, and how paths are said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
+OUT = click.Path(path_type=Path, file_okay=False)  # refused before the work, not after it
+SEED = click.IntRange(0, 2**32 - 1)
+COUNT = click.IntRange(1, 10_000)
+
+
+class Verb(click.Command):
+    """A verb of the command line; `after_stop` says what a user who pressed Ctrl-C has and does next."""
+
+    after_stop = "the same command begins again."
+
+
+class LearnVerb(Verb):
+    """A verb that also takes the recipes' knobs, which are read only when this verb is called."""
+
+    after_stop = "what was learned so far stays, and the same command goes on from it."
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The verb's own options, then the knobs, then --help."""
+        from understudy.options import recipe_options
+
+        *own, usage = super().get_params(ctx)
+        return [*own, *recipe_options(), usage]
+
+
+class DrawVerb(Verb):
+    """A verb that also takes the settings of drawing, which are read only when this verb is called."""
+
+    after_stop = "the pictures drawn so far stay, and the same command begins again with the first."
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The verb's own options, then the settings, then --help."""
+        from understudy.options import draw_options
+
+        *own, usage = super().get_params(ctx)
+        return [*own, *draw_options(), usage]
+
+
+def given(**options: object) -> dict[str, object]:
+    """The options that were given; what was not is left to the recipe or the settings."""
+    return {name: value for name, value in options.items() if value not in (None, ())}
+
+
+def say(paths: Sequence[Path]) -> None:
+    """Print paths, one a line."""
+    for path in paths:
+        click.echo(path)
