@@ -9,10 +9,7 @@ import numpy as np
 from PIL import Image
 
 from understudy.domain import Drawing, Pixels
-
-PAPER_TOLERANCE = 12
-"""How far flat paper may be from its own colour, of 255: what JPEG does to it."""
-WHITE = (255, 255, 255)
+from understudy.drawings.figure import Figure, find_figure
 
 
 @dataclass(frozen=True)
@@ -21,15 +18,6 @@ class View:
 
     pixels: Pixels
     mask: Pixels
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """A drawing with what is known of its paper."""
-
-    pixels: Pixels
-    mask: Pixels
-    paper: tuple[int, int, int]
 
 
 def caption_prompt(words: str, caption: str) -> str:
@@ -51,54 +39,22 @@ def make_views(
     `scale_jitter` and `place_jitter` are the largest change of scale and of place as a share of the side. A
     figure that is whole stays whole, and one that the drawing's edge cuts off stays at the edge.
     """
-    sheet = _find_figure(drawing)
+    figure = find_figure(drawing)
     random = np.random.default_rng(seed)
-    views = [_view(sheet, size_px, 1.0, (0.0, 0.0))]
+    views = [_view(figure, size_px, 1.0, (0.0, 0.0))]
     for _ in range(count - 1):
         scale = 1 + scale_jitter * random.uniform(-1, 1)
         moves = place_jitter * size_px * random.uniform(-1, 1, 2)
-        views.append(_view(sheet, size_px, scale, (moves[0], moves[1])))
+        views.append(_view(figure, size_px, scale, (moves[0], moves[1])))
     if flips:
         views[1::2] = [_mirror(view) for view in views[1::2]]
     return views
 
 
-def _find_figure(drawing: Drawing) -> _Sheet:
-    """The mask that the drawing brings, or what differs from its flat paper, or, on other grounds, all."""
-    pixels = drawing.pixels
-    if drawing.mask is not None:
-        return _Sheet(pixels, drawing.mask, WHITE)
-    paper = _flat_paper(pixels)
-    if paper is None:
-        return _Sheet(pixels, np.full(pixels.shape[:2], 255, np.uint8), WHITE)
-    inked = (np.abs(pixels.astype(np.int16) - paper) > PAPER_TOLERANCE).any(axis=2)
-    if not inked.any():
-        inked[:] = True
-    # White shirts and eyes are figure: whatever has ink on all four sides counts.
-    filled = _between(inked, 0) & _between(inked, 1)
-    return _Sheet(pixels, (filled * 255).astype(np.uint8), (int(paper[0]), int(paper[1]), int(paper[2])))
-
-
-def _flat_paper(pixels: Pixels) -> Pixels | None:
-    """The colour of the paper, if most of the drawing's edge shows it."""
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    colour = np.median(edge, axis=0).astype(np.uint8)
-    is_paper = (np.abs(edge.astype(np.int16) - colour) <= PAPER_TOLERANCE).all(axis=1)
-    return colour if is_paper.mean() > 0.6 else None
-
-
-def _between(inked: np.ndarray, axis: int) -> np.ndarray:
-    """True from the first to the last inked pixel along an axis."""
-    since = np.logical_or.accumulate(inked, axis)
-    until = np.flip(np.logical_or.accumulate(np.flip(inked, axis), axis), axis)
-    result: np.ndarray = since & until
-    return result
-
-
-def _view(sheet: _Sheet, size_px: int, scale: float, moves: tuple[float, float]) -> View:
+def _view(figure: Figure, size_px: int, scale: float, moves: tuple[float, float]) -> View:
     """The drawing with its longer side at `scale` times the view's, moved from the middle by `moves`."""
-    height, width = sheet.mask.shape
-    rows, columns = np.flatnonzero(sheet.mask.any(axis=1)), np.flatnonzero(sheet.mask.any(axis=0))
+    height, width = figure.mask.shape
+    rows, columns = np.flatnonzero(figure.mask.any(axis=1)), np.flatnonzero(figure.mask.any(axis=0))
     spans = ((columns[0], columns[-1] + 1, width), (rows[0], rows[-1] + 1, height))
     factor = _fitting(scale, spans) * size_px / max(height, width)
     left, top = (
@@ -106,10 +62,10 @@ def _view(sheet: _Sheet, size_px: int, scale: float, moves: tuple[float, float])
         for (start, end, length), move in zip(spans, moves, strict=True)
     )
     side = (max(1, round(width * factor)), max(1, round(height * factor)))
-    pixels = Image.new("RGB", (size_px, size_px), sheet.paper)
-    pixels.paste(Image.fromarray(sheet.pixels).resize(side, Image.Resampling.LANCZOS), (left, top))
+    pixels = Image.new("RGB", (size_px, size_px), figure.paper)
+    pixels.paste(Image.fromarray(figure.pixels).resize(side, Image.Resampling.LANCZOS), (left, top))
     mask = Image.new("L", (size_px, size_px), 0)
-    mask.paste(Image.fromarray(sheet.mask).resize(side, Image.Resampling.BILINEAR), (left, top))
+    mask.paste(Image.fromarray(figure.mask).resize(side, Image.Resampling.BILINEAR), (left, top))
     return View(np.array(pixels), np.array(mask))
 
 
