@@ -15,7 +15,7 @@ WHITE = (255, 255, 255)
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing (height, width, 3), its mask (height, width), 255 on the character, and its paper's colour."""
+    """A drawing (height, width, 3), its mask (height, width), 255 on the figure, and its paper's colour."""
 
     pixels: Pixels
     mask: Pixels
