@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from diffusers import AutoencoderKL
 from understudy.pretrain.autoencoder import (
     CROP,
     build,
+    fit,
     psnr,
     reconstruction_loss,
     training_crops,
@@ -57,6 +60,16 @@ def test_whitening_changes_the_latents_and_no_picture() -> None:
     assert (latents.mean.std((0, 2, 3)) - 1).abs().max() < 0.6
     assert latents.std.mean() != deviation
     assert model.config.scaling_factor == 1.0
+
+
+def test_training_the_decoder_alone_keeps_the_latents(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = build().eval()
+    start.save_pretrained(tmp_path / "start")
+    trained = fit(tmp_path / "state", 2, 2, 1e-3, 0, 0.5, tmp_path / "start", "cpu", decoder_only=True)
+    before, after = start.state_dict(), trained.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"decoder", "post_quant_conv"}
 
 
 def test_the_same_step_gives_the_same_crops() -> None:

@@ -57,7 +57,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Compared:
-    """Logits for "another character" and "damaged", of each picture (B,) and of its places (B, 144)."""
+    """Logits for "another character" and "damaged", of each picture (B,) and of its places (B, 144).
+
+    `damage` is what the picture alone says, corrected by the drawings.
+    """
 
     other: Tensor
     other_places: Tensor
@@ -185,8 +188,11 @@ class JudgeNetwork(nn.Module):
         kept = ink.topk(self.shape.kept_places, dim=1).indices
         return places.gather(1, kept[..., None].expand(-1, -1, places.shape[-1]))
 
-    def compare(self, places: Tensor, drawn: Tensor) -> Compared:
-        """Pictures (G, Q, 144, C) with their characters' kept places (G, K, C); logits (G, Q, ...)."""
+    def compare(self, places: Tensor, drawn: Tensor, damage_alone: Tensor) -> Compared:
+        """Pictures (G, Q, 144, C) with their characters' kept places (G, K, C); logits (G, Q, ...).
+
+        `damage_alone` (G, Q) is `Seen.damage` of the pictures.
+        """
         x = places
         for each in self.rounds:
             x = each(x, drawn)
@@ -198,6 +204,6 @@ class JudgeNetwork(nn.Module):
         return Compared(
             other.view(shape),
             other_places.view(*shape, -1),
-            damage.view(shape),
+            damage_alone + damage.view(shape),
             damage_places.view(*shape, -1),
         )

@@ -114,7 +114,7 @@ class PuppetJudge:
         likenesses: list[Likeness] = []
         for _, seen in self._see(pixels):
             with torch.inference_mode():
-                found = self.network.compare(seen.places[None], drawn.flatten(0, 1)[None])
+                found = self.network.compare(seen.places[None], drawn.flatten(0, 1)[None], seen.damage[None])
             readings += _readings(seen)
             pairs = zip(_shares(found.other[0]), _shares(found.damage[0]), strict=True)
             likenesses += [Likeness(other, damage) for other, damage in pairs]

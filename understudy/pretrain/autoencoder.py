@@ -166,11 +166,18 @@ def fit(
     shapes: float,
     start: Path | None,
     device: str,
+    decoder_only: bool = False,
 ) -> AutoencoderKL:
-    """Train to `num_steps`, resuming from `folder`, or beginning with the weights in `start`."""
+    """Train to `num_steps`, resuming from `folder`, or beginning with the weights in `start`.
+
+    With `decoder_only` the latents stay what they are, and whatever was trained on them stays right.
+    """
     torch.manual_seed(seed)
     model = build() if start is None else AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32)
     model = model.to(device=device, memory_format=torch.channels_last)
+    if decoder_only:
+        model.encoder.requires_grad_(False)
+        model.quant_conv.requires_grad_(False)
     ends = (
         "encoder.conv_in",
         "encoder.conv_out",
@@ -190,7 +197,7 @@ def fit(
         noise = torch.randn(posterior.mean.shape, generator=generator).to(device)
         latents = posterior.mean + posterior.std * noise
         # A decoder that has seen disturbed latents forgives a denoiser's small errors.
-        ramp = 0.25 * min(1.0, max(0.0, 2 * step / num_steps - 0.5))
+        ramp = 0.25 * (1.0 if decoder_only else min(1.0, max(0.0, 2 * step / num_steps - 0.5)))
         strength = ramp * torch.rand(len(images), 1, 1, 1, generator=generator).square().to(device)
         spread = latents.detach().std()
         latents = latents + spread * strength * torch.randn(latents.shape, generator=generator).to(device)
@@ -241,11 +248,21 @@ def main() -> None:
     parser.add_argument("--shapes", type=float, default=0.35)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--decoder-only", action="store_true", help="keep the latents of --start")
     args = parser.parse_args()
     model = fit(
-        args.state, args.steps, args.batch, args.rate, args.seed, args.shapes, args.start, args.device
+        args.state,
+        args.steps,
+        args.batch,
+        args.rate,
+        args.seed,
+        args.shapes,
+        args.start,
+        args.device,
+        args.decoder_only,
     ).cpu()
-    whiten(model)
+    if not args.decoder_only:
+        whiten(model)
     model.save_pretrained(args.out)
 
 

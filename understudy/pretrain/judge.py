@@ -18,6 +18,7 @@ from understudy.judges.network import JudgeNetwork, Seen
 from understudy.judges.puppet import CONFIG_FILE, WEIGHTS_FILE, Thresholds, config_text, shape_of_world
 from understudy.pretrain.judge_batches import Batch, load_shards, make_batch, split
 from understudy.pretrain.judge_data import Shard, shards
+from understudy.pretrain.judge_pairs import PairBatch, Pairs, make_pair_batch
 from understudy.pretrain.muon import muon_for
 from understudy.pretrain.training import AveragedWeights, State, train
 
@@ -66,7 +67,11 @@ def losses(network: JudgeNetwork, batch: Batch) -> tuple[Tensor, dict[str, float
     images = torch.cat([batch.drawings.flatten(0, 1), batch.pictures.flatten(0, 1)])
     seen = network(images.contiguous(memory_format=torch.channels_last))
     kept = network.keep(images[:num_drawn], seen.places[:num_drawn]).view(groups, -1, seen.places.shape[-1])
-    compared = network.compare(seen.places[num_drawn:].view(groups, -1, *seen.places.shape[1:]), kept)
+    compared = network.compare(
+        seen.places[num_drawn:].view(groups, -1, *seen.places.shape[1:]),
+        kept,
+        seen.damage[num_drawn:].view(groups, -1),
+    )
     labels = torch.cat([batch.drawn_labels.flatten(0, 1), batch.labels.flatten(0, 1)])
     parts = torch.cat([batch.drawn_parts.flatten(0, 1), batch.parts.flatten(0, 1)])
     attributes, right = attribute_loss(seen, labels)
@@ -98,6 +103,31 @@ def losses(network: JudgeNetwork, batch: Batch) -> tuple[Tensor, dict[str, float
     return torch.stack(list(terms.values())).sum(), figures
 
 
+def pair_losses(network: JudgeNetwork, batch: PairBatch) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch of pairs and figures for the log.
+
+    Beside which of the two is damaged, that the damaged one is more so: what a stranger looks like drops out.
+    """
+    seen = network(batch.pictures.contiguous(memory_format=torch.channels_last))
+    num = len(batch.labels)
+    whole, broken = seen.damage[:num], seen.damage[num:]
+    attributes, _ = attribute_loss(
+        replace(seen, attributes={name: logits[:num] for name, logits in seen.attributes.items()}),
+        batch.labels,
+    )
+    places = torch.cat([torch.zeros_like(batch.damage_places), batch.damage_places])
+    terms = {
+        "pair": 0.5 * (F.softplus(whole) + F.softplus(-broken)).mean(),
+        "pair_order": 0.5 * F.softplus(whole - broken).mean(),
+        "pair_places": 0.5 * binary(seen.damage_places, places, 3.0),
+        "pair_attributes": 0.5 * attributes,
+        "pair_parts": 0.25 * F.cross_entropy(seen.parts[:num], batch.parts, ignore_index=-1),
+    }
+    figures = {name: round(term.item(), 4) for name, term in terms.items()}
+    figures["pair_right"] = round((broken > whole).float().mean().item(), 4)
+    return torch.stack(list(terms.values())).sum(), figures
+
+
 def calibrate(network: JudgeNetwork, held_out: Shard, seed: int = 1) -> tuple[Thresholds, dict[str, float]]:
     """Thresholds that refuse REFUSED of whole, right pictures of strangers never learned from."""
     network.eval()
@@ -114,8 +144,10 @@ def calibrate(network: JudgeNetwork, held_out: Shard, seed: int = 1) -> tuple[Th
             kept = network.keep(images[:num_drawn], seen.places[:num_drawn]).view(
                 groups, -1, seen.places.shape[-1]
             )
-            compared = network.compare(seen.places[num_drawn:].view(groups, -1, *seen.places.shape[1:]), kept)
-        alone = seen.damage[num_drawn:].view(batch.damage.shape)
+            alone = seen.damage[num_drawn:].view(batch.damage.shape)
+            compared = network.compare(
+                seen.places[num_drawn:].view(groups, -1, *seen.places.shape[1:]), kept, alone
+            )
         labels = torch.cat([batch.drawn_labels.flatten(0, 1), batch.labels.flatten(0, 1)])
         heads.append(attribute_loss(seen, labels)[1])
         for name, logits, truth in (
@@ -148,9 +180,19 @@ def save(network: JudgeNetwork, thresholds: Thresholds, trained: dict[str, objec
 
 
 def fit(
-    state: Path, learned: Shard, num_steps: int, group: int, rate: float, seed: int, start: Path | None
+    state: Path,
+    learned: Shard,
+    pairs: Pairs,
+    num_steps: int,
+    group: int,
+    num_pairs: int,
+    rate: float,
+    seed: int,
+    start: Path | None,
 ) -> JudgeNetwork:
     """Train to `num_steps`, resuming from `state`, or beginning with the weights in `start`.
+
+    A step sees `group` strangers with their drawings, and `num_pairs` pairs without.
 
     The network returned has the averaged weights.
     """
@@ -164,7 +206,10 @@ def fit(
     average = AveragedWeights(network)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        return losses(network, make_batch(learned, np.random.default_rng((seed, step)), group))
+        random = np.random.default_rng((seed, step))
+        compared, figures = losses(network, make_batch(learned, random, group))
+        paired, more = pair_losses(network, make_pair_batch(pairs, random, num_pairs))
+        return compared + paired, figures | more
 
     def rate_of(step: int) -> float:
         warm = min(1.0, (step + 1) / 60)
@@ -184,7 +229,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("state/judge/out"))
     parser.add_argument("--start", type=Path, help="weights to go on from, with a fresh optimiser")
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--group", type=int, default=12, help="characters in a step")
+    parser.add_argument("--group", type=int, default=8, help="characters in a step")
+    parser.add_argument("--pairs", type=Path, default=Path("state/judge/pairs"))
+    parser.add_argument("--num-pairs", type=int, default=40, help="pairs in a step")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -193,7 +240,18 @@ def main() -> None:
     cv2.setNumThreads(1)
     to_learn, held = split(list(shards(args.shards)))
     learned = load_shards(to_learn)
-    network = fit(args.state, learned, args.steps, args.group, args.rate, args.seed, args.start)
+    pairs = Pairs.load(sorted(args.pairs.glob("pairs-*.npz")))
+    network = fit(
+        args.state,
+        learned,
+        pairs,
+        args.steps,
+        args.group,
+        args.num_pairs,
+        args.rate,
+        args.seed,
+        args.start,
+    )
     # What is saved is what is calibrated: the weights as bf16 keeps them.
     rounded = {name: tensor.bfloat16().float() for name, tensor in network.state_dict().items()}
     network.load_state_dict(rounded)
@@ -204,6 +262,7 @@ def main() -> None:
         "group": args.group,
         "seed": args.seed,
         "strangers": len(learned.drawings),
+        "pairs": len(pairs.whole),
     }
     save(network, thresholds, trained | {"held_out": figures}, args.out)
 

@@ -67,19 +67,19 @@ _ROSTER = world_roster()
 class LatentStore:
     """Shards of latents in a folder, made when first asked for and kept in memory.
 
-    Raises `ValueError` where the shards were made by another autoencoder.
+    Raises `ValueError` where the shards were made by another encoder; the decoder may change.
     """
 
     def __init__(self, folder: Path, vae: AutoencoderKL) -> None:
         self.folder = folder
         self.vae = vae
         folder.mkdir(parents=True, exist_ok=True)
-        made_by = folder / "autoencoder.sha256"
+        made_by = folder / "encoder.sha256"
         digest = _digest(vae)
         if not made_by.exists():
             made_by.write_text(digest)
         if made_by.read_text() != digest:
-            raise ValueError(f"{folder} holds the latents of another autoencoder: give another folder.")
+            raise ValueError(f"{folder} holds the latents of another encoder: give another folder.")
         self._latents: list[Tensor] = []
         self._weights: list[Tensor] = []
 
@@ -105,7 +105,8 @@ class LatentStore:
 
 def _digest(vae: AutoencoderKL) -> str:
     found = hashlib.sha256()
-    for name, tensor in sorted(vae.state_dict().items()):
+    making = {name: w for name, w in vae.state_dict().items() if name.startswith(("encoder.", "quant_conv."))}
+    for name, tensor in sorted(making.items()):
         found.update(name.encode())
         found.update(tensor.float().contiguous().numpy().tobytes())
     return found.hexdigest()

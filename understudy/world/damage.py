@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from understudy.domain import Attributes, Pixels
 from understudy.world.canvas import INK, INK_WIDTH, PART_INDEX, SIZE, Canvas, Colour, Points, turned
-from understudy.world.poses import HEAD_CENTRE
-from understudy.world.puppet import Look, paint_puppet
-from understudy.world.scenery import paint_place, paint_shadow
-from understudy.world.scenes import PORTRAIT_CENTRE, PORTRAIT_SCALE, Painted, paint, possible
+from understudy.world.puppet import Look
+from understudy.world.scenes import Painted, paint, possible
 from understudy.world.vocabulary import POSES
 
 DAMAGES = (
@@ -177,23 +175,7 @@ def spoil(look: Look, wish: Attributes, whole: Painted, damage: str, rng: random
             how, part = "melted", "eye"
         case _:
             how, part = damage.split("_")
-    return _paint_spoilt(look, wish, seed, Spoiler(part, how, rng.randrange(2), rng))
-
-
-def _paint_spoilt(look: Look, wish: Attributes, seed: int, canvas: Canvas) -> Pixels:
-    """What `scenes.paint` paints, on a canvas of our own: the same seed puts everything in the same place."""
-    rng = random.Random(seed)
-    place = wish.place or "paper"
-    paint_place(canvas, place, rng)
-    middle = 96.0 + rng.uniform(-2, 2)
-    if wish.framing == "portrait":
-        centre = (PORTRAIT_CENTRE[0] + rng.uniform(-2, 2), PORTRAIT_CENTRE[1] + rng.uniform(-2, 2))
-        canvas.place(PORTRAIT_SCALE, centre, (middle, HEAD_CENTRE[1]))
-    else:
-        canvas.place(1.0, (0.0, rng.uniform(-1.5, 1.5)), (0.0, 0.0))
-        paint_shadow(canvas, place, middle)
-    paint_puppet(canvas, look, wish, middle)
-    return canvas.finish()[0]
+    return paint(look, wish, seed, Spoiler(part, how, rng.randrange(2), rng)).pixels
 
 
 def _disc(centre: tuple[float, float], radius: float) -> NDArray[np.float32]:

@@ -25,10 +25,13 @@ class Painted:
     points: dict[str, tuple[float, float]]
 
 
-def paint(look: Look, wish: Attributes, seed: int = 0) -> Painted:
-    """Paint a scene, every attribute but the kind said; `seed` moves scenery and figure a little."""
+def paint(look: Look, wish: Attributes, seed: int = 0, canvas: Canvas | None = None) -> Painted:
+    """Paint a scene, every attribute but the kind said; `seed` moves scenery and figure a little.
+
+    A `canvas` of one's own sees every stroke: the same seed puts everything in the same place.
+    """
     rng = random.Random(seed)
-    canvas = Canvas(SIZE)
+    canvas = canvas or Canvas(SIZE)
     place = wish.place or "paper"
     paint_place(canvas, place, rng)
     middle = 96.0 + rng.uniform(-2, 2)
