@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
 from understudy.recipes import PUPPET
 
@@ -68,7 +69,7 @@ def count_weight_bytes(folder: Path) -> int:
 
 def _base_files(folder: Path) -> list[Path]:
     """What is loaded: not the model card, nor weights in other formats and precisions beside it."""
-    files = [folder / INDEX_FILE]
+    files = [path for path in (folder / INDEX_FILE, folder / PROMPTING_FILE) if path.exists()]
     for part in PARTS:
         files += sorted(path for path in (folder / part).iterdir() if _is_loaded(path))
     return files

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from understudy.bases.objectives import Objective, make_objective
+from understudy.bases.prompting import Prompting, read_prompting
 from understudy.domain import UserError
 from understudy.recipes import Target
 from understudy.runs import Plan
@@ -57,6 +58,7 @@ class Sd1Base:
     objective: Objective
     plan: Plan
     lora_targets: Mapping[Target, tuple[str, ...]]
+    prompting: Prompting
 
     @property
     def denoiser(self) -> nn.Module:
@@ -112,7 +114,7 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0) -> Sd1Base:
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
         part.requires_grad_(False).eval()
     objective = make_objective(pipe.scheduler.config, pipe.scheduler.alphas_cumprod.float().cpu(), min_snr)
-    return Sd1Base(pipe, objective, plan, LORA_TARGETS)
+    return Sd1Base(pipe, objective, plan, LORA_TARGETS, read_prompting(folder))
 
 
 def _load(folder: Path) -> StableDiffusionPipeline:

@@ -64,7 +64,7 @@ def open_painter(
         base.pipe.fuse_lora()
         yield PipelinePainter(
             base,
-            lambda prompt: place_subject(prompt, manifest.name, words),
+            lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
             describe_run(run, checkpoint),
             notify,
         )

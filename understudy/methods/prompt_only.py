@@ -32,7 +32,7 @@ def open_painter(
     with open_base_of(run, device) as base:
         yield PipelinePainter(
             base,
-            lambda prompt: place_subject(prompt, manifest.name, words),
+            lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
             describe_run(run, checkpoint),
             notify,
         )

@@ -13,7 +13,9 @@ import matplotlib
 import torch
 from diffusers import StableDiffusionPipeline
 
+from understudy.bases.prompting import PROMPTING_FILE, Default, Prompting
 from understudy.pretrain.tokenizer import save_tokenizer
+from understudy.world.phrases import PHRASES
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -21,6 +23,10 @@ from matplotlib import pyplot
 # Small enough for machines that pass files on in pieces of 16 MB.
 SHARD_SIZE = "15MB"
 CAN = 0.8
+
+# Where a prompt is silent about it the views mix, and the face goes with them (docs/log.md).
+VIEWS = tuple(said for row in PHRASES if row.attribute == "view" for said in (*row.said, *row.heard))
+PROMPTING = Prompting(defaults=(Default(unless=VIEWS, add="front view"),))
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
@@ -119,6 +125,7 @@ def main() -> None:
     pipe = StableDiffusionPipeline.from_pretrained(args.base, safety_checker=None, torch_dtype=torch.bfloat16)
     pipe.save_pretrained(draft, max_shard_size=SHARD_SIZE)
     save_tokenizer(pipe.tokenizer, draft / "tokenizer")
+    (draft / PROMPTING_FILE).write_text(PROMPTING.model_dump_json(indent=2) + "\n", encoding="utf-8")
     forget_origin(draft)
     draw_curves(read_log(args.denoiser), args.batch, draft / "curves.png")
     facts = dict(fact.split("=", 1) for fact in args.fact)
