@@ -92,7 +92,7 @@ class Finetune(_Frozen):
     base: str = PUPPET
     """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
-    steps: int = Field(500, ge=1)
+    steps: int = Field(400, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
     seed: int = Field(0, ge=0, lt=2**32)
@@ -103,6 +103,9 @@ class Finetune(_Frozen):
 
     learning_rate: float = Field(3e-3, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
+
+    adam_beta2: float = Field(0.99, gt=0, lt=1)
+    """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
 
     warmup_steps: int = Field(20, ge=0)
     """Steps in which the learning rate rises from nothing."""
@@ -137,7 +140,7 @@ class Finetune(_Frozen):
     prior_weight: float = Field(1.0, ge=0)
     """Weight of the class pictures, which keep the base's knowledge; 0 does without them."""
 
-    prior_share: NotAll = 0.25
+    prior_share: NotAll = 0.1
     """Share of the pictures in a step that are class pictures."""
 
     prior_pictures: int = Field(64, ge=1)

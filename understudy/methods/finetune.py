@@ -189,7 +189,11 @@ def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetu
 
 def _begin(weights: Mapping[str, nn.Parameter], recipe: Finetune) -> Training:
     optimizer = torch.optim.AdamW(
-        list(weights.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        list(weights.values()),
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.adam_beta2),
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
     average = {name: weight.detach().clone() for name, weight in weights.items()}
     return Training(weights, average, optimizer)

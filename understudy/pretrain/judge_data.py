@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from understudy.domain import Attributes, Pixels
@@ -194,17 +195,20 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=200, help=f"shards of {PER_SHARD} strangers")
     parser.add_argument("--vae", type=Path, help="put the pictures, but not the drawings, through this")
+    parser.add_argument("--base", type=Path, help="let this base half denoise them instead")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
     redraw: Redraw = list
     if args.vae:
-        import torch
-
         from understudy.pretrain.redrawing import Autoencoded
 
-        torch.set_num_threads(1)
         redraw = Autoencoded(args.vae, seed=args.first)
+    if args.base:
+        from understudy.pretrain.redrawing import HalfDenoised
+
+        redraw = HalfDenoised(args.base, seed=args.first)
     for number in range(args.first, args.first + args.count):
         write_shard(args.out, number, redraw)
 

@@ -122,15 +122,20 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=80, help=f"files of {PER_FILE} pairs")
     parser.add_argument("--vae", type=Path, help="put the pictures through this")
+    parser.add_argument("--base", type=Path, help="let this base half denoise them instead")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
     redraw: Redraw = list
     if args.vae:
         from understudy.pretrain.redrawing import Autoencoded
 
-        torch.set_num_threads(1)
         redraw = Autoencoded(args.vae, seed=args.first)
+    if args.base:
+        from understudy.pretrain.redrawing import HalfDenoised
+
+        redraw = HalfDenoised(args.base, seed=args.first)
     for number in range(args.first, args.first + args.count):
         write_pairs(args.out, number, redraw)
 

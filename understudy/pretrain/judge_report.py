@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--worn", action="store_true", help="wear the pictures first")
     parser.add_argument("--vae", type=Path, help="put the pictures through this autoencoder first")
+    parser.add_argument("--base", type=Path, help="let this base half denoise the pictures first")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -177,6 +178,10 @@ def main() -> None:
         from understudy.pretrain.redrawing import Autoencoded
 
         redraw = Autoencoded(args.vae)
+    if args.base:
+        from understudy.pretrain.redrawing import HalfDenoised
+
+        redraw = HalfDenoised(args.base)
     rows = measure(PuppetJudge(args.judge), range(args.first, args.first + args.heroes), redraw)
     sys.stdout.write(table(rows) + "\n")
 
