@@ -194,6 +194,9 @@ def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.Captur
     assert 0 <= figures["low"] <= figures["quality_ratio"] <= figures["high"] <= 1
     assert figures["by_prompt"]["a picture of Mo playing tennis"] == 0
     assert sum(figures["not_judged"].values()) == 2
+    judged = json.loads((run / "judged.json").read_text())
+    assert {"copying", "palette", "diversity", "drift"} <= judged.keys()
+    assert {name: figures[name] for name in judged} == judged
 
 
 @pytest.mark.usefixtures("untrained_judge")
@@ -203,10 +206,12 @@ def test_judge_says_what_it_cannot_judge(
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a picture of {name} playing tennis\n")
     capsys.readouterr()
-    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1"]) == 0
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1", "--no-drift"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("0% of 1 pictures pass")
     assert "Not judged" in text
+    assert "1 pictures show a drawing's figure again" in text
+    assert "drift" not in json.loads((run / "judged.json").read_text())
     assert "tennis" in text
 
 
