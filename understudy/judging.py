@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from understudy.domain import Character, Picture, Scene, UserError, Verdict
+from understudy.domain import Character, Measure, Picture, Scene, UserError, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Judged, Note, Notify, Step, ignore
 from understudy.judges.copying import CopyingJudge, Nearest, sum_up_copies
@@ -24,7 +24,7 @@ from understudy.methods import open_base_painter, open_painter
 from understudy.pictures import draw, seeded_scenes
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, says_name
-from understudy.runs import StrPath, open_run, write_whole
+from understudy.runs import Run, StrPath, open_run, write_whole
 from understudy.world.captions import STUDY_PROMPTS
 
 Judge = Callable[[Sequence[Picture], Character], list[Verdict]]
@@ -66,8 +66,7 @@ def judge(
     paths = draw(opened, scenes, settings, notify=notify, device=device)
     drawn = list(zip(scenes, paths, strict=True))
     verdicts = _judge_each(drawn, character, judge_pictures or embedded, notify)
-    copying = CopyingJudge(character.drawings)
-    nearest = [copying.nearest(picture) for picture in _read_all(drawn)]
+    nearest = _find_nearest(drawn, character, notify)
     lines = map(partial(_line, character), paths, verdicts, nearest)
     write_whole(opened.folder / VERDICTS_FILE, "".join(lines).encode())
     measures = {
@@ -75,6 +74,7 @@ def judge(
         **judge_style(_read_all(drawn), character.drawings, embedded.find_figures),
         **judge_diversity(_read_all(drawn)),
     }
+    _write_measures(opened, measures)  # they stay if what follows is stopped
     if drift:
         measures |= judge_drift(
             partial(open_painter, opened, device=device),
@@ -85,8 +85,7 @@ def judge(
             seed,
             notify=notify,
         )
-    judged = {name: asdict(measure) for name, measure in measures.items()}
-    write_whole(opened.folder / JUDGED_FILE, (json.dumps(judged, indent=1) + "\n").encode())
+        _write_measures(opened, measures)
     return replace(summarise(verdicts), measures=measures)
 
 
@@ -116,6 +115,20 @@ def _judge_each(
             notify(Judged(verdicts[-1]))
         notify(Step("judging", len(verdicts), len(drawn)))
     return verdicts
+
+
+def _find_nearest(drawn: Sequence[tuple[Scene, Path]], character: Character, notify: Notify) -> list[Nearest]:
+    copying = CopyingJudge(character.drawings)
+    nearest: list[Nearest] = []
+    for picture in _read_all(drawn):
+        nearest.append(copying.nearest(picture))
+        notify(Step("comparing with the drawings", len(nearest), len(drawn)))
+    return nearest
+
+
+def _write_measures(run: Run, measures: Mapping[str, Measure]) -> None:
+    judged = {name: asdict(measure) for name, measure in measures.items()}
+    write_whole(run.folder / JUDGED_FILE, (json.dumps(judged, indent=1) + "\n").encode())
 
 
 def _without_wishes(verdict: Verdict) -> Verdict:
