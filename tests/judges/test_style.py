@@ -17,16 +17,17 @@ from understudy.judges.style import colour_distance, judge_style, line_weight
 RED, GREEN, INK = (220, 60, 60), (60, 170, 90), (30, 25, 35)
 
 
-def figure(width_px: int, colour: tuple[int, int, int], size: int = 192, shift: int = 0) -> Pixels:
-    """A disc above a box, both outlined."""
-    pixels = np.full((size, size, 3), 255, np.uint8)
-    unit = size / 192
-    centre, corners = (round((96 + shift) * unit), round(60 * unit)), [(60 + shift, 100), (130 + shift, 170)]
-    box = [(round(x * unit), round(y * unit)) for x, y in corners]
-    for fill, thickness in ((colour, -1), (INK, width_px)):
-        cv2.circle(pixels, centre, round(35 * unit), fill, thickness, cv2.LINE_AA)
-        cv2.rectangle(pixels, *box, fill, thickness, cv2.LINE_AA)
-    return pixels
+def figure(width_px: float, colour: tuple[int, int, int], size: int = 192, shift: int = 0) -> Pixels:
+    """A disc above a box with outlines of a width, both filled; lengths as on 192 pixels."""
+    unit = 4 * size / 192  # four times as large, then averaged down
+    large = np.full((4 * size, 4 * size, 3), 255, np.uint8)
+    for fill, grown in ((INK, width_px / 2), (colour, -width_px / 2)):
+        corners = [(60 + shift - grown, 100 - grown), (130 + shift + grown, 170 + grown)]
+        first, last = ([round(unit * each) for each in corner] for corner in corners)
+        centre = round(unit * (96 + shift)), round(unit * 60)
+        cv2.rectangle(large, first, [each - 1 for each in last], fill, -1)
+        cv2.circle(large, centre, round(unit * (35 + grown)), fill, -1)
+    return np.asarray(cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA))
 
 
 def by_paper(pixels: Sequence[Pixels]) -> list[Pixels]:
@@ -50,12 +51,12 @@ def test_a_line_is_as_wide_as_it_was_drawn(width_px: int) -> None:
     pixels = figure(width_px, RED)
     found = line_weight(pixels, find_figure(drawing(pixels)).mask, to_oklab(np.array(INK, np.uint8)))
     assert found is not None
-    assert found * 192 == pytest.approx(width_px, abs=0.8)
+    assert found * 192 == pytest.approx(width_px, abs=0.4)
 
 
 def test_lines_are_compared_at_any_size() -> None:
     assert judged(figure(3, RED))["line_weight"] == pytest.approx(1, abs=0.02)
-    assert judged(figure(6, RED, size=384))["line_weight"] == pytest.approx(1, abs=0.15)
+    assert judged(figure(3, RED, size=384))["line_weight"] == pytest.approx(1, abs=0.15)
     assert judged(figure(6, RED))["line_weight"] == pytest.approx(2, abs=0.35)
 
 

@@ -31,6 +31,6 @@ _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.0
 
 
 def to_oklab(pixels: Pixels) -> Oklab:
-    """sRGB (..., 3) uint8 -> (..., 3): lightness 0 to 1, green to red, blue to yellow."""
+    """sRGB (..., 3) uint8 -> (..., 3) lightness 0 ... 1, green to red, blue to yellow."""
     lab: Oklab = np.cbrt(_LINEAR[pixels] @ _TO_CONES.T) @ _FROM_CONES.T
     return lab
