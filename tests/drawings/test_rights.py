@@ -35,6 +35,7 @@ def test_what_is_stated_is_read(tmp_path: Path) -> None:
     drawing = tmp_path / "a.png"
     drawing.touch()
     assert read_rights(drawing) == ZOE
+    assert read_rights([drawing, tmp_path / "b.png"]) == ZOE
     (tmp_path / RIGHTS_FILE).write_text('artist = "Zoë"\ndate = "summer 2026"\n', encoding="utf-8")
     assert read_rights(tmp_path) == Rights(artist="Zoë", date="summer 2026")
 
@@ -45,10 +46,18 @@ def test_nothing_stated_is_no_mistake(tmp_path: Path) -> None:
     assert read_rights(tmp_path / "missing") == Rights()
 
 
+def test_drawings_of_two_artists_are_a_mistake(tmp_path: Path) -> None:
+    for name in ("zoe", "ann"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RIGHTS_FILE).write_text(f'artist = "{name}"')
+    with pytest.raises(UserError, match="different rights"):
+        read_rights([tmp_path / "zoe", tmp_path / "ann" / "a.png"])
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"artist = Zo", "no.* TOML|not a TOML"),
+        (b"artist = Zo", "not a TOML"),
         (b'license = "CC0-1.0"', "license"),
         (b"artist = 3", "artist"),
         (b'licence = " "', "licence"),

@@ -25,8 +25,9 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
 )
 @click.option(
     "--grid-intensity",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 10_000),
     envvar="UNDERSTUDY_GRID_INTENSITY",
+    show_envvar=True,
     help="Grams of CO2e for a kWh where you are, for the footprint. [default: the world's average, 475]",
 )
 def learn(
@@ -46,10 +47,10 @@ def learn(
 
     _refuse_words(name)
     recipe = make_recipe(method, given(**knobs))
+    rights = read_rights(drawings)
     with listening() as notify:
-        character = understudy.read_character(drawings, name, noun, notify)
-        credited = replace(character, rights=read_rights(drawings))
-        understudy.learn(credited, recipe, run, notify=notify, grid_intensity=grid_intensity)
+        character = replace(understudy.read_character(drawings, name, noun, notify), rights=rights)
+        understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
     command = ["draw", str(run), f"a picture of {character.name} waving"]
     click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from understudy.domain import NOT_STATED, Rights, UserError
 from understudy.recipes import explain
-from understudy.runs import Run
+from understudy.runs import Run, StrPath
 
 RIGHTS_FILE = "rights.toml"
 NEEDED_TO_PUBLISH = ("artist", "licence")
@@ -42,18 +44,28 @@ class _RightsFile(BaseModel):
         return value.isoformat() if isinstance(value, date) else value
 
 
-def read_rights(drawings: str | Path) -> Rights:
-    """The rights stated in `rights.toml` in the folder of the drawings, or beside a single file of them.
+def read_rights(drawings: StrPath | Sequence[StrPath]) -> Rights:
+    """The rights stated in `rights.toml` in the drawings' folder, or beside a file of them; one or several.
 
     Where there is no such file, nothing is stated, which is no mistake. Raises `UserError` for a file that is
-    no TOML, or that says something else than artist, licence, scope and date.
+    no TOML, that says something else than artist, licence, scope and date, or that contradicts another.
     """
-    given = Path(drawings)
-    path = (given if given.is_dir() else given.parent) / RIGHTS_FILE
+    given = [drawings] if isinstance(drawings, (str, os.PathLike)) else drawings
+    folders = {path if path.is_dir() else path.parent for path in map(Path, given)}
+    stated = {rights: file for file in sorted(folder / RIGHTS_FILE for folder in folders)
+              if (rights := _read_file(file)) is not None}  # fmt: skip
+    if len(stated) > 1:
+        first, second, *_ = stated.values()
+        raise UserError(f"{first} and {second} state different rights: learn from drawings of one kind.")
+    return next(iter(stated), Rights())
+
+
+def _read_file(path: Path) -> Rights | None:
+    """What one file states; None where there is none."""
     try:
         stated = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
-        return Rights()
+        return None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
