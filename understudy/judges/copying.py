@@ -19,10 +19,10 @@ from understudy.domain import Drawing, Measure, Picture
 from understudy.judges.overlay import Overlay
 from understudy.judges.quality import wilson
 
-THRESHOLD = 0.965
-"""Share of a drawing's figure that lies in a picture again, from which on it is a copy."""
-MOST_DEMANDED = 0.985
-"""Where two drawings are the same, no more than this is asked for: a copy shows so much."""
+THRESHOLD = 0.65
+"""How well a drawing's figure must fit where it fits worst; then no hand and no mouth was drawn anew."""
+MOST_DEMANDED = 0.75
+"""Where two drawings are the same, no more than this is asked for: a copy reaches it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CopyingJudge:
         """Raises `ValueError` without drawings."""
         self._overlay = Overlay(drawings)
         self.bar = _bar([
-            self._overlay.best(drawing.pixels, without=number).share
+            self._overlay.best(drawing.pixels, without=number).worst
             for number, drawing in enumerate(drawings)
             if len(drawings) > 1
         ])  # fmt: skip
@@ -49,7 +49,7 @@ class CopyingJudge:
     def nearest(self, picture: Picture) -> Nearest:
         """The drawing of which most lies in the picture, and whether that makes a copy."""
         found = self._overlay.best(picture.pixels)
-        return Nearest(found.drawing, found.share, found.share >= self.bar)
+        return Nearest(found.drawing, found.share, found.worst >= self.bar)
 
 
 def sum_up_copies(copies: Sequence[bool]) -> dict[str, Measure]:

@@ -9,59 +9,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.domain import Drawing, Pixels
-from understudy.drawings.figure import find_figure
-from understudy.drawings.oklab import Oklab, to_oklab
-
-Plane = NDArray[np.float32]
-Matrix = NDArray[np.float64]
-"""(2, 3): from a drawing's sheet to a picture's."""
+from understudy.drawings.oklab import Oklab
+from understudy.judges.sheets import (
+    ALIKE,
+    FINE_PX,
+    Matrix,
+    Plane,
+    Sheet,
+    cut_edges,
+    figure_weights,
+    goes_on,
+    make_sheet,
+)
 
 COARSE_PX = 48
 PADDED_PX = 2 * COARSE_PX
 """So that a drawing may lie half outside of the picture on any side."""
-FINE_PX = 128
 SCALES = tuple(0.55 * 1.06**number for number in range(19))
 """Of a drawing that fills the picture: 0.55 to 1.57."""
 NUM_CANDIDATES = 3
 """Drawings, mirrored or not, that are looked at closely."""
 LEAST_SEEN = 0.35
 """Share of a figure that must lie within the picture: less of it could be anything."""
-CLEAR = 0.25
-"""Distance in Oklab from the paper at which a figure's pixel counts in full; a faint shadow counts less."""
-ALIKE = 0.06
-"""Mean distance in Oklab, over a window of a few pixels, up to which two places show the same."""
 WINDOW_PX = 2.0
+PLACE_PX = 5.0
+"""How large a place of the figure is that may not fit: a hand, a mouth."""
+WORST = 0.01
+"""Share of the places that are passed over to find the worst."""
 SMOOTHING_PX = 0.8
 """Makes a recompressed or slightly blurred copy alike."""
 MOST_STRETCH = 1.1
 """How much longer one side may become when a drawing is moved into place: pasted, not redrawn."""
-EDGE_PX = 3.0
-GOES_ON = 0.5
-"""Share of a cut edge across which the picture goes on in the same colours."""
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A picture in the middle of a square: Oklab (side, side, 3), and how much a pixel counts, 0 to 1."""
-
-    colours: Oklab
-    weights: Plane
-
-
-@dataclass(frozen=True)
 class Overlaid:
-    """The drawing that fits best, by number, and the share of its figure that lies in the picture again."""
+    """The drawing that fits best, by number, and how well.
+
+    `share` of its figure lies in the picture again; `worst` is that share in the place that fits worst, and 0
+    where the picture shows more of a figure that the drawing cuts off.
+    """
 
     drawing: int
     share: float
+    worst: float
 
 
 class Overlay:
@@ -71,11 +69,11 @@ class Overlay:
         """Raises `ValueError` without drawings."""
         if not drawings:
             raise ValueError("There is no drawing to lay over pictures.")
-        weights = [_figure_weights(drawing) for drawing in drawings]
+        weights = [figure_weights(drawing) for drawing in drawings]
         pairs = list(zip(drawings, weights, strict=True))
-        self._fine = [_sheet(drawing.pixels, weight, FINE_PX) for drawing, weight in pairs]
-        self._edges = [_cut_edges(weight) for weight in weights]
-        coarse = [_sheet(drawing.pixels, weight, COARSE_PX) for drawing, weight in pairs]
+        self._fine = [make_sheet(drawing.pixels, weight, FINE_PX) for drawing, weight in pairs]
+        self._edges = [cut_edges(weight) for weight in weights]
+        coarse = [make_sheet(drawing.pixels, weight, COARSE_PX) for drawing, weight in pairs]
         self._ways = [
             (number, mirrored, scale)
             for number in range(len(drawings))
@@ -94,13 +92,12 @@ class Overlay:
     def best(self, pixels: Pixels, without: int | None = None) -> Overlaid:
         """The drawing that fits a picture (height, width, 3) best, but for the one numbered `without`."""
         everywhere = np.ones(pixels.shape[:2], np.float32)
-        picture = _sheet(pixels, everywhere, FINE_PX)
-        found = Overlaid(0 if without is None else int(without == 0), 0.0)
-        for number, matrix in self._candidates(_sheet(pixels, everywhere, COARSE_PX), without):
+        picture = make_sheet(pixels, everywhere, FINE_PX)
+        found = Overlaid(int(without == 0), 0.0, 0.0)
+        for number, matrix in self._candidates(make_sheet(pixels, everywhere, COARSE_PX), without):
             for each in (matrix, _moved_into_place(picture, self._fine[number], matrix)):
-                share = self._share(picture, number, each)
-                if share > found.share:
-                    found = Overlaid(number, share)
+                laid = self._lay(picture, number, each)
+                found = max(found, laid, key=_goodness)
         return found
 
     def _candidates(self, picture: Sheet, without: int | None) -> list[tuple[int, Matrix]]:
@@ -133,47 +130,30 @@ class Overlay:
             matrix[axis, 2] += (moved - back) * FINE_PX / COARSE_PX
         return matrix
 
-    def _share(self, picture: Sheet, number: int, matrix: Matrix) -> float:
-        """How much of a drawing's figure lies in the picture; 0 where too little of it could."""
+    def _lay(self, picture: Sheet, number: int, matrix: Matrix) -> Overlaid:
+        """How well a drawing fits in one place; not at all where too little of it could."""
         drawing, size = self._fine[number], picture.weights.shape
         scale = abs(np.linalg.det(matrix[:, :2])) ** 0.5
         counts = cv2.warpAffine(drawing.weights, matrix, size) * picture.weights
         if counts.sum() < LEAST_SEEN * drawing.weights.sum() * scale**2:
-            return 0.0
-        if _goes_on(picture, self._edges[number], matrix):
-            return 0.0
+            return Overlaid(number, 0.0, 0.0)
         smooth = cv2.GaussianBlur(drawing.colours, (0, 0), SMOOTHING_PX / scale)
         laid = cv2.warpAffine(smooth, matrix, size, borderMode=cv2.BORDER_REPLICATE)
         error = _distance_nearby(laid, cv2.GaussianBlur(picture.colours, (0, 0), SMOOTHING_PX))
-        local = cv2.GaussianBlur(error * counts, (0, 0), WINDOW_PX)
-        local /= np.maximum(cv2.GaussianBlur(counts, (0, 0), WINDOW_PX), 1e-3)
-        return float(counts[local < ALIKE].sum() / counts.sum())
+        fits = counts * (_mean_around(error, counts, WINDOW_PX) < ALIKE)
+        place_px = PLACE_PX * max(scale, 0.5)
+        around = cv2.GaussianBlur(counts, (0, 0), place_px)
+        places = cv2.GaussianBlur(fits, (0, 0), place_px)[around > around.max() / 4]
+        places /= around[around > around.max() / 4]
+        share = float(fits.sum() / counts.sum())
+        if goes_on(picture, self._edges[number], matrix):
+            return Overlaid(number, share, 0.0)
+        return Overlaid(number, share, float(np.quantile(places, WORST)))
 
 
-def _figure_weights(drawing: Drawing) -> Plane:
-    """How much each pixel (height, width) of a drawing says of its figure."""
-    figure = find_figure(drawing)
-    paper = to_oklab(np.array(figure.paper, np.uint8))
-    clear = np.linalg.norm(to_oklab(figure.pixels) - paper, axis=2) / CLEAR
-    weights: Plane = (clear.clip(0, 1) * figure.mask / 255).astype(np.float32)
-    # A white figure on white paper, or a mask of nothing but paper: then all of it counts.
-    return weights if weights.any() else np.ones_like(weights)
-
-
-def _sheet(pixels: Pixels, weights: Plane, side: int) -> Sheet:
-    """Fit into the middle of a square; nothing outside counts."""
-    height, width = weights.shape
-    factor = side / max(height, width)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    top, left = (side - size[1]) // 2, (side - size[0]) // 2
-    place = slice(top, top + size[1]), slice(left, left + size[0])
-    colours = np.zeros((side, side, 3), np.float32)
-    colours[..., 0] = 1  # white
-    colours[place] = to_oklab(np.asarray(cv2.resize(pixels, size, interpolation=method)))
-    counts = np.zeros((side, side), np.float32)
-    counts[place] = cv2.resize(weights, size, interpolation=method)
-    return Sheet(colours, counts)
+def _goodness(laid: Overlaid) -> tuple[float, float]:
+    """What fits everywhere comes first; of what does not, that of which more fits."""
+    return round(laid.worst, 1), laid.share
 
 
 def _about_middle(side: int, mirrored: bool, scale: float) -> Matrix:
@@ -215,6 +195,13 @@ def _moved_into_place(picture: Sheet, drawing: Sheet, matrix: Matrix) -> Matrix:
     return moved
 
 
+def _mean_around(values: Plane, counts: Plane, window_px: float) -> Plane:
+    """The mean of values near each pixel, by how much they count."""
+    sums = cv2.GaussianBlur(values * counts, (0, 0), window_px)
+    means: Plane = sums / np.maximum(cv2.GaussianBlur(counts, (0, 0), window_px), 1e-3)
+    return means
+
+
 def _distance_nearby(laid: Oklab, picture: Oklab) -> Plane:
     """The distance of each pixel to the nearest of the picture's nine pixels there."""
     padded = np.pad(picture, ((1, 1), (1, 1), (0, 0)), mode="edge")
@@ -223,38 +210,3 @@ def _distance_nearby(laid: Oklab, picture: Oklab) -> Plane:
     squares = np.stack([np.square(laid - each).sum(axis=2) for each in shifted])
     nearest: Plane = np.sqrt(squares.min(axis=0))
     return nearest
-
-
-def _cut_edges(weights: Plane) -> NDArray[np.float64]:
-    """Where a figure is cut off by its drawing's edge: (points, 2 sides, x and y) on the fine sheet.
-
-    The two sides are a little inside of the edge and a little outside.
-    """
-    height, width = weights.shape
-    factor = FINE_PX / max(height, width)
-    offset = np.array(((FINE_PX - width * factor) / 2, (FINE_PX - height * factor) / 2))
-    pairs: list[tuple[Any, Any]] = []
-    for edge, at, outward in (
-        (weights[:, 0], lambda p: (0, p), (-1, 0)),
-        (weights[:, -1], lambda p: (width - 1, p), (1, 0)),
-        (weights[0], lambda p: (p, 0), (0, -1)),
-        (weights[-1], lambda p: (p, height - 1), (0, 1)),
-    ):
-        for place in np.flatnonzero(edge > 0.5):
-            middle, step = np.array(at(place)) * factor + offset, EDGE_PX * np.array(outward)
-            pairs.append((middle - step, middle + step))
-    return np.array(pairs, np.float64).reshape(-1, 2, 2)
-
-
-def _goes_on(picture: Sheet, edges: NDArray[np.float64], matrix: Matrix) -> bool:
-    """Whether the picture shows more of the figure beyond the edge that cuts it off in the drawing.
-
-    A portrait's head on a new body is no copy of the portrait; the portrait pasted in, cut edge and all, is.
-    """
-    points = np.rint(edges @ matrix[:, :2].T + matrix[:, 2]).astype(int)
-    is_inside = ((points >= 0) & (points < FINE_PX)).all(axis=(1, 2))
-    if is_inside.sum() < EDGE_PX:
-        return False
-    x, y = points[is_inside].transpose(2, 0, 1)
-    within, beyond = picture.colours[y, x].transpose(1, 0, 2)
-    return bool((np.linalg.norm(within - beyond, axis=1) < ALIKE).mean() > GOES_ON)
