@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,23 @@ def test_learn_writes_a_run(run: Path, toy_base: Path, capsys: pytest.CaptureFix
         "03.png",
         "captions.csv",
     ]
+
+
+def test_learn_reads_the_rights_and_writes_what_it_cost(
+    drawings: Path, toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(drawings, mine)
+    (mine / "rights.toml").write_text('artist = "Zoe"\nlicence = "CC-BY-4.0"\n')
+    arguments = learn_arguments(mine, toy_base, tmp_path / "run", steps=1)
+    assert run_command([*arguments, "--grid-intensity", "0"]) == 0
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["rights"]["artist"] == "Zoe"
+    assert manifest["rights"]["scope"] == "not stated"
+    cost = json.loads((tmp_path / "run" / "footprint.json").read_text())
+    assert cost["co2e_g"] == 0 < cost["energy_wh"]
+    (mine / "rights.toml").write_text('artist = "Zoe"\nlicense = "CC-BY-4.0"\n')
+    assert "license" in mistake(capsys, *arguments)
 
 
 def test_the_same_command_goes_on(drawings: Path, toy_base: Path, run: Path) -> None:

@@ -78,7 +78,7 @@ def open_base_painter(run: StrPath, device: str = "auto", notify: Notify = ignor
     Raises `UserError` if the base is not the one that the run was learned on.
     """
     with open_base_of(open_run(run), device) as base:
-        yield PipelinePainter(base, lambda prompt: prompt, {"purpose": "the base alone"}, notify)
+        yield PipelinePainter(base, base.prompting.complete, {"purpose": "the base alone"}, notify)
 
 
 @contextmanager
