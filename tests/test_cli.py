@@ -213,7 +213,7 @@ def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.Captur
     assert figures["by_prompt"]["a picture of Mo playing tennis"] == 0
     assert sum(figures["not_judged"].values()) == 2
     judged = json.loads((run / "judged.json").read_text())
-    assert {"copying", "palette", "diversity", "drift"} <= judged.keys()
+    assert {"copying", "diversity", "drift"} <= judged.keys()
     assert {name: figures[name] for name in judged} == judged
 
 

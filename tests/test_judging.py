@@ -78,7 +78,7 @@ def test_what_is_said_of_all_pictures_is_written_down(run: Run) -> None:
     prompts = ["a picture of Mo waving", "a picture of Mo sad"]
     report = judge(run, prompts, 2, 0, DrawSettings(steps=1), likes_waving, device="cpu")
     judged = json.loads((run.folder / JUDGED_FILE).read_text())
-    assert {"copying", "palette", "diversity", "drift", "unrelated_followed"} <= judged.keys()
+    assert {"copying", "diversity", "drift", "unrelated_followed"} <= judged.keys()
     assert all(list(one) == ["value", "low", "high", "n", "says"] for one in judged.values())
     assert judged == {name: asdict(measure) for name, measure in report.measures.items()}
     assert judged["drift"]["value"] == pytest.approx(0, abs=1e-5)  # prompt-only learned nothing

@@ -38,6 +38,7 @@ def drawing(pixels: Pixels) -> Drawing:
     return Drawing(Path("a.png"), pixels, "")
 
 
+ALL_INK = np.full((64, 64, 3), INK, np.uint8), np.full((64, 64), 255, np.uint8)
 DRAWINGS = [drawing(figure(3, RED)), drawing(figure(3, RED, shift=8))]
 
 
@@ -92,3 +93,6 @@ def test_oklab_of_known_colours() -> None:
 
 def test_nothing_to_judge() -> None:
     assert judged() == {}
+    assert line_weight(*ALL_INK, to_oklab(np.array(INK, np.uint8))) == pytest.approx(1, abs=0.01)
+    pictures = [Picture(Scene("x"), figure(3, RED))]
+    assert judge_style(pictures, DRAWINGS, lambda pixels: [np.zeros((192, 192), np.uint8)]) == {}

@@ -45,7 +45,8 @@ def judge_style(
 
     `line_weight` is the mean width of their lines over that of the drawings'. `palette` is the distance to
     the nearest drawing's colours over that of each drawing to the nearest other one: 1 is as near as the
-    drawings are to each other. Only the figure counts, as `find_figures` finds it.
+    drawings are to each other. Only the figure counts, as `find_figures` finds it; pictures in which it finds
+    none are left out.
     """
     figures = [find_figure(drawing) for drawing in drawings]
     inks = [_ink(figure.pixels, figure.mask) for figure in figures]
@@ -53,8 +54,10 @@ def judge_style(
     drawn = [_hand(figure.pixels, figure.mask, ink) for figure in figures]
     prompts, made = [], []
     for picture in pictures:
-        prompts.append(picture.scene.prompt)
-        made.append(_hand(picture.pixels, find_figures([picture.pixels])[0], ink))
+        mask = find_figures([picture.pixels])[0]
+        if (mask > 127).any():
+            prompts.append(picture.scene.prompt)
+            made.append(_hand(picture.pixels, mask, ink))
     if not made:
         return {}
     return {**_judge_lines(made, drawn, prompts), **_judge_colours(made, drawn, prompts)}
@@ -112,7 +115,8 @@ def line_weight(pixels: Pixels, mask: Pixels, ink: Oklab) -> float | None:
     figure = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR) > 127
     # Half way from the ink to what lies beside it is a line's edge; what is light is not ink at all.
     is_ink = (np.linalg.norm(to_oklab(large) - ink, axis=2) < 2 * INK_REACH) & figure
-    depth = cv2.distanceTransform(is_ink.astype(np.uint8), cv2.DIST_L2, 5)
+    # Nothing is inked beyond the edge: the depth of what is ink all over would have no end.
+    depth = cv2.distanceTransform(np.pad(is_ink, 1).astype(np.uint8), cv2.DIST_L2, 5)
     # The ridges of the depth are the middles of lines: of a filled shape there are few, so it hardly counts.
     ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth > 1)
     if not ridge.any():
@@ -121,7 +125,7 @@ def line_weight(pixels: Pixels, mask: Pixels, ink: Oklab) -> float | None:
 
 
 def _hand(pixels: Pixels, mask: Pixels, ink: Oklab) -> Hand:
-    inside = to_oklab(pixels[mask > 127]) if (mask > 127).any() else to_oklab(pixels.reshape(-1, 3))
+    inside = to_oklab(pixels[mask > 127])
     filled = inside[np.linalg.norm(inside - ink, axis=1) > INK_REACH]
     colours = filled if len(filled) else inside
     chosen = np.random.default_rng(0).integers(len(colours), size=NUM_COLOURS)
