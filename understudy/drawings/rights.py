@@ -52,8 +52,8 @@ def read_rights(drawings: StrPath | Sequence[StrPath]) -> Rights:
     """
     given = [drawings] if isinstance(drawings, (str, os.PathLike)) else drawings
     folders = {path if path.is_dir() else path.parent for path in map(Path, given)}
-    stated = {rights: file for file in sorted(folder / RIGHTS_FILE for folder in folders)
-              if (rights := _read_file(file)) is not None}  # fmt: skip
+    read = {file: _read_file(file) for file in sorted(folder / RIGHTS_FILE for folder in folders)}
+    stated = {rights: file for file, rights in read.items() if rights is not None}
     if len(stated) > 1:
         first, second, *_ = stated.values()
         raise UserError(f"{first} and {second} state different rights: learn from drawings of one kind.")

@@ -3,9 +3,9 @@
 What copying means here: the whole *figure* of one drawing lies in the picture again, line on line, wherever,
 smaller or larger, mirrored, cut off by the picture's edge or in front of another place: what could have been
 made with scissors and glue. The same character in a new pose is no copy, however alike its head, nor is the
-same pose with another face: something was drawn. A picture that shows a drawing's pose, view and mood in
-another place is a copy where the figure agrees line on line, and none where it was drawn afresh; the world's
-own hand, which draws by code, agrees with itself to the pixel, so there it is called a copy.
+same pose with another face, unless the face is tiny: something was drawn. A picture that shows a drawing's pose,
+view and mood in another place is a copy where the figure agrees line on line, and none where it was drawn
+afresh; the world's own hand, which draws by code, agrees with itself to the pixel, so there it is called a copy.
 """
 
 from __future__ import annotations
@@ -40,11 +40,8 @@ class CopyingJudge:
     def __init__(self, drawings: Sequence[Drawing]) -> None:
         """Raises `ValueError` without drawings."""
         self._overlay = Overlay(drawings)
-        self.bar = _bar([
-            self._overlay.best(drawing.pixels, without=number).worst
-            for number, drawing in enumerate(drawings)
-            if len(drawings) > 1
-        ])  # fmt: skip
+        numbered = enumerate(drawings) if len(drawings) > 1 else ()
+        self.bar = _bar([self._overlay.best(one.pixels, without=number).worst for number, one in numbered])
 
     def nearest(self, picture: Picture) -> Nearest:
         """The drawing of which most lies in the picture, and whether that makes a copy."""

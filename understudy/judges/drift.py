@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from itertools import combinations
 from typing import Protocol
 
@@ -69,8 +69,7 @@ def judge_drift(
     scenes = [Scene(prompt, seed) for prompt in unrelated]
     drawn: list[list[Pixels]] = []
     for open_painter in (open_learned, open_base):
-        with ExitStack() as stack:
-            painter = stack.enter_context(open_painter())
+        with open_painter() as painter:
             if not painter.follows_text:
                 return {}
             drawn.append([])

@@ -125,7 +125,7 @@ def line_weight(pixels: Pixels, mask: Pixels, ink: Oklab) -> float | None:
 
 
 def _hand(pixels: Pixels, mask: Pixels, ink: Oklab) -> Hand:
-    inside = to_oklab(pixels[mask > 127])
+    inside = _inside(pixels, mask)
     filled = inside[np.linalg.norm(inside - ink, axis=1) > INK_REACH]
     colours = filled if len(filled) else inside
     chosen = np.random.default_rng(0).integers(len(colours), size=NUM_COLOURS)
@@ -134,10 +134,15 @@ def _hand(pixels: Pixels, mask: Pixels, ink: Oklab) -> Hand:
 
 def _ink(pixels: Pixels, mask: Pixels) -> Oklab:
     """The mean of a figure's darkest pixels."""
-    inside = to_oklab(pixels[mask > 127])
+    inside = _inside(pixels, mask)
     darkest = inside[np.argsort(inside[:, 0])[: max(1, round(INK_SHARE * len(inside)))]]
     colour: NDArray[np.float32] = darkest.mean(axis=0)
     return colour
+
+
+def _inside(pixels: Pixels, mask: Pixels) -> Oklab:
+    """The colours (n, 3) of a figure, or of all where the mask is nowhere more than half covered."""
+    return to_oklab(pixels[mask > 127] if (mask > 127).any() else pixels.reshape(-1, 3))
 
 
 def _grouped(pairs: Sequence[tuple[str, float]]) -> list[list[float]]:
