@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from understudy.domain import Drawing, Pixels
 from understudy.drawings.oklab import Oklab
 from understudy.judges.sheets import (
-    ALIKE,
     FINE_PX,
     Matrix,
     Plane,
@@ -37,6 +36,9 @@ NUM_CANDIDATES = 3
 """Drawings, mirrored or not, that are looked at closely."""
 LEAST_SEEN = 0.35
 """Share of a figure that must lie within the picture: less of it could be anything."""
+ALIKE = 0.10
+"""Mean distance in Oklab, over a small window, up to which two places show the same: what a drawing that was
+learned by heart has after it went through the embedded base's autoencoder, and no more."""
 WINDOW_PX = 2.0
 PLACE_PX = 5.0
 """How large a place of the figure is that may not fit: a hand, a mouth."""

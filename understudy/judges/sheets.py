@@ -22,8 +22,8 @@ FINE_PX = 128
 """The side of sheets that are compared line by line."""
 FAINT, CLEAR = 0.12, 0.25
 """Distances in Oklab from the paper: nearer than the first is shadow, from the second on all is figure."""
-ALIKE = 0.06
-"""Mean distance in Oklab, over a window of a few pixels, up to which two places show the same."""
+SAME_COLOUR = 0.06
+"""Distance in Oklab up to which two pixels of one picture show the same colour."""
 EDGE_PX = 1.5
 """How far from a cut edge it is looked at, on both sides."""
 LEAST_EDGE = 3
@@ -99,4 +99,4 @@ def goes_on(picture: Sheet, edges: Edges, matrix: Matrix) -> bool:
         return False
     x, y = pairs[is_inside].transpose(2, 0, 1)
     within, beyond = picture.colours[y, x].transpose(1, 0, 2)
-    return bool((np.linalg.norm(within - beyond, axis=1) < ALIKE).mean() > GOES_ON)
+    return bool((np.linalg.norm(within - beyond, axis=1) < SAME_COLOUR).mean() > GOES_ON)
