@@ -19,9 +19,9 @@ from understudy.domain import Drawing, Measure, Picture
 from understudy.judges.overlay import Overlay
 from understudy.judges.quality import wilson
 
-THRESHOLD = 0.65
+THRESHOLD = 0.7
 """How well a drawing's figure must fit where it fits worst; then no hand and no mouth was drawn anew."""
-MOST_DEMANDED = 0.75
+MOST_DEMANDED = 0.8
 """Where two drawings are the same, no more than this is asked for: a copy reaches it."""
 
 
