@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,23 @@ def test_learn_writes_a_run(run: Path, toy_base: Path, capsys: pytest.CaptureFix
     ]
 
 
+def test_learn_reads_the_rights_and_writes_what_it_cost(
+    drawings: Path, toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(drawings, mine)
+    (mine / "rights.toml").write_text('artist = "Zoe"\nlicence = "CC-BY-4.0"\n')
+    arguments = learn_arguments(mine, toy_base, tmp_path / "run", steps=1)
+    assert run_command([*arguments, "--grid-intensity", "0"]) == 0
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["rights"]["artist"] == "Zoe"
+    assert manifest["rights"]["scope"] == "not stated"
+    cost = json.loads((tmp_path / "run" / "footprint.json").read_text())
+    assert cost["co2e_g"] == 0 < cost["energy_wh"]
+    (mine / "rights.toml").write_text('artist = "Zoe"\nlicense = "CC-BY-4.0"\n')
+    assert "license" in mistake(capsys, *arguments)
+
+
 def test_the_same_command_goes_on(drawings: Path, toy_base: Path, run: Path) -> None:
     assert run_command(learn_arguments(drawings, toy_base, run, steps=2)) == 0
     assert run_command(learn_arguments(drawings, toy_base, run, steps=3)) == 0
@@ -194,6 +212,9 @@ def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.Captur
     assert 0 <= figures["low"] <= figures["quality_ratio"] <= figures["high"] <= 1
     assert figures["by_prompt"]["a picture of Mo playing tennis"] == 0
     assert sum(figures["not_judged"].values()) == 2
+    judged = json.loads((run / "judged.json").read_text())
+    assert {"copying", "diversity", "drift"} <= judged.keys()
+    assert {name: figures[name] for name in judged} == judged
 
 
 @pytest.mark.usefixtures("untrained_judge")
@@ -203,10 +224,12 @@ def test_judge_says_what_it_cannot_judge(
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a picture of {name} playing tennis\n")
     capsys.readouterr()
-    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1"]) == 0
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1", "--no-drift"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("0% of 1 pictures pass")
     assert "Not judged" in text
+    assert "1 pictures show a drawing's figure again" in text
+    assert "drift" not in json.loads((run / "judged.json").read_text())
     assert "tennis" in text
 
 

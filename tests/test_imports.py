@@ -16,7 +16,8 @@ LAYERS = (
     {"events"},
     {"recipes"},
     {"runs"},
-    {"provenance"},
+    {"provenance", "energy"},
+    {"footprint"},
     {"bases", "drawings"},
     {"methods"},
     {"pictures", "judges"},
@@ -42,6 +43,8 @@ TORCHLESS = {
     "terminal",
     "options",
     "runs",
+    "energy",
+    "footprint",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +49,34 @@ class Drawing:
     mask: Pixels | None = None
 
 
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Whose the drawings are and what may be done with them, in the artist's own words.
+
+    `scope` is what the artist agrees to, e.g. "learning and private pictures"; `date` is when that was said.
+    """
+
+    artist: str = NOT_STATED
+    licence: str = NOT_STATED
+    scope: str = NOT_STATED
+    date: str = NOT_STATED
+
+    def stated(self) -> dict[str, str]:
+        """Only what is stated, in the order of the fields."""
+        return {name: value for name, value in asdict(self).items() if value != NOT_STATED}
+
+
 @dataclass(frozen=True)
 class Character:
-    """An invented character: its name, the general noun for it, and its drawings."""
+    """An invented character: its name, the general noun for it, its drawings and whose they are."""
 
     name: str
     noun: str
     drawings: tuple[Drawing, ...]
+    rights: Rights = Rights()
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,10 @@ class Scene:
     negative: str = ""
 
 
+FOLLOWS_TEXT = "follows_text"
+"""In a picture's record: "no" where its painter ignores the words."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture that was drawn: `pixels` is (height, width, 3) RGB, `record` says how it came to be."""
@@ -75,6 +100,11 @@ class Picture:
     pixels: Pixels
     record: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def follows_text(self) -> bool:
+        """False if it was drawn by a painter that ignores the scene's words."""
+        return self.record.get(FOLLOWS_TEXT) != "no"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -82,6 +112,7 @@ class Verdict:
 
     `likeness` is the identity score against the drawings; `attributes` maps each attribute asked for to
     whether it is right; `not_judged` names the wishes that the judge cannot read; `damage` is a probability.
+    `follows_text` is False where the words were ignored when it was drawn: then no wish is judged.
     """
 
     scene: Scene
@@ -91,12 +122,27 @@ class Verdict:
     damage: float
     damaged: bool
     not_judged: tuple[str, ...] = ()
+    follows_text: bool = True
 
     @property
     def passed(self) -> bool:
         """True if it is the same character, all that was asked for is right, and nothing is damaged.
 
-        What cannot be judged is never right.
+        What cannot be judged is never right, but where the words were ignored they count for nothing.
         """
-        right = all(self.attributes.values()) and not self.not_judged
+        right = not self.follows_text or (all(self.attributes.values()) and not self.not_judged)
         return self.same_character and right and not self.damaged
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure about a run's pictures together: `low` to `high` is its 95% interval, where it has one.
+
+    `n` is over how many pictures (or pairs of them) it was taken, and `says` what it means, in one sentence.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    says: str

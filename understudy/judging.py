@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from understudy.domain import Character, Picture, Scene, UserError, Verdict
+from understudy.domain import Character, Measure, Picture, Scene, UserError, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Judged, Note, Notify, Step, ignore
+from understudy.judges.copying import CopyingJudge, Nearest, sum_up_copies
+from understudy.judges.diversity import judge_diversity
+from understudy.judges.drift import judge_drift
 from understudy.judges.puppet import PuppetJudge
 from understudy.judges.quality import QualityReport, summarise
+from understudy.judges.style import judge_style
+from understudy.methods import open_base_painter, open_painter
 from understudy.pictures import draw, seeded_scenes
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, says_name
-from understudy.runs import StrPath, open_run, write_whole
+from understudy.runs import Run, StrPath, open_run, write_whole
 from understudy.world.captions import STUDY_PROMPTS
 
 Judge = Callable[[Sequence[Picture], Character], list[Verdict]]
 
 VERDICTS_FILE = "verdicts.jsonl"
+JUDGED_FILE = "judged.json"
 JUDGED_AT_ONCE = 16
+MOST_DRIFT_STEPS = 15
+"""Denoising steps of the pictures for drift, which are compared and not looked at."""
 
 
 def judge(
@@ -36,12 +45,14 @@ def judge(
     judge_pictures: Judge | None = None,
     notify: Notify = ignore,
     device: str = "auto",
+    drift: bool = True,
 ) -> QualityReport:
     """Draw each prompt `count` times with the run's newest weights, judge the pictures, and sum it up.
 
     In a prompt {name} stands for the character's name. The judge is the embedded one unless `judge_pictures`
-    is given. The pictures lie in the run's folder `pictures`, the verdicts in its `verdicts.jsonl`, one a
-    line. Raises `UserError` where nothing is learned yet.
+    is given. The pictures lie in the run's folder `pictures`; the verdicts in its `verdicts.jsonl`, one a
+    line with the nearest drawing; what is said of all together in `judged.json`. Without `drift` the sixteen
+    pictures for it are not drawn. Raises `UserError` where nothing is learned yet.
     """
     opened = open_run(run)
     character = kept_character(opened)
@@ -50,19 +61,32 @@ def judge(
         if not says_name(wish, character.name):
             notify(Note(f"{wish!r} does not say {character.name}, so its pictures will not show it."))
     scenes = seeded_scenes(wishes, count, seed)
-    judge_pictures = judge_pictures or PuppetJudge()
+    embedded = PuppetJudge()
+    settings = settings or DrawSettings()
     paths = draw(opened, scenes, settings, notify=notify, device=device)
     drawn = list(zip(scenes, paths, strict=True))
-    verdicts: list[Verdict] = []
-    for start in range(0, len(drawn), JUDGED_AT_ONCE):
-        pictures = [_read(scene, path) for scene, path in drawn[start : start + JUDGED_AT_ONCE]]
-        for verdict in judge_pictures(pictures, character):
-            verdicts.append(verdict)
-            notify(Judged(verdict))
-        notify(Step("judging", len(verdicts), len(drawn)))
-    lines = [_line(path, verdict) for path, verdict in zip(paths, verdicts, strict=True)]
+    verdicts = _judge_each(drawn, character, judge_pictures or embedded, notify)
+    nearest = _find_nearest(drawn, character, notify)
+    lines = map(partial(_line, character), paths, verdicts, nearest)
     write_whole(opened.folder / VERDICTS_FILE, "".join(lines).encode())
-    return summarise(verdicts)
+    measures = {
+        **sum_up_copies([one.is_copy for one in nearest]),
+        **judge_style(_read_all(drawn), character.drawings, embedded.find_figures),
+        **judge_diversity(_read_all(drawn)),
+    }
+    _write_measures(opened, measures)  # they stay if what follows is stopped
+    if drift:
+        measures |= judge_drift(
+            partial(open_painter, opened, device=device),
+            partial(open_base_painter, opened, device=device),
+            embedded,
+            character.name,
+            settings.model_copy(update={"steps": min(settings.steps, MOST_DRIFT_STEPS)}),
+            seed,
+            notify=notify,
+        )
+        _write_measures(opened, measures)
+    return replace(summarise(verdicts), measures=measures)
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -80,11 +104,52 @@ def read_prompts(path: Path) -> list[str]:
     return prompts
 
 
-def _read(scene: Scene, path: Path) -> Picture:
-    with Image.open(path) as image:
-        return Picture(scene, np.asarray(image.convert("RGB")), read_record(path))
+def _judge_each(
+    drawn: Sequence[tuple[Scene, Path]], character: Character, judge_pictures: Judge, notify: Notify
+) -> list[Verdict]:
+    verdicts: list[Verdict] = []
+    for start in range(0, len(drawn), JUDGED_AT_ONCE):
+        pictures = list(_read_all(drawn[start : start + JUDGED_AT_ONCE]))
+        for picture, verdict in zip(pictures, judge_pictures(pictures, character), strict=True):
+            verdicts.append(verdict if picture.follows_text else _without_wishes(verdict))
+            notify(Judged(verdicts[-1]))
+        notify(Step("judging", len(verdicts), len(drawn)))
+    return verdicts
 
 
-def _line(path: Path, verdict: Verdict) -> str:
-    record = {"picture": path.name, **asdict(verdict), "passed": verdict.passed}
+def _find_nearest(drawn: Sequence[tuple[Scene, Path]], character: Character, notify: Notify) -> list[Nearest]:
+    copying = CopyingJudge(character.drawings)
+    nearest: list[Nearest] = []
+    for picture in _read_all(drawn):
+        nearest.append(copying.nearest(picture))
+        notify(Step("comparing with the drawings", len(nearest), len(drawn)))
+    return nearest
+
+
+def _write_measures(run: Run, measures: Mapping[str, Measure]) -> None:
+    judged = {name: asdict(measure) for name, measure in measures.items()}
+    write_whole(run.folder / JUDGED_FILE, (json.dumps(judged, indent=1) + "\n").encode())
+
+
+def _without_wishes(verdict: Verdict) -> Verdict:
+    """Of a picture whose painter ignores the words."""
+    return replace(verdict, attributes={}, not_judged=(), follows_text=False)
+
+
+def _read_all(drawn: Sequence[tuple[Scene, Path]]) -> Iterator[Picture]:
+    """The pictures one after the other: thousands of large ones need not fit into the memory."""
+    for scene, path in drawn:
+        with Image.open(path) as image:
+            yield Picture(scene, np.asarray(image.convert("RGB")), read_record(path))
+
+
+def _line(character: Character, path: Path, verdict: Verdict, nearest: Nearest) -> str:
+    record = {
+        "picture": path.name,
+        **asdict(verdict),
+        "passed": verdict.passed,
+        "nearest_drawing": character.drawings[nearest.drawing].path.name,
+        "nearest_share": nearest.share,
+        "is_copy": nearest.is_copy,
+    }
     return json.dumps(record, ensure_ascii=False) + "\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from understudy.domain import Picture, Scene
-from understudy.events import Drew, Notify, Step, ignore
+from understudy.domain import FOLLOWS_TEXT, Picture, Scene
+from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.methods import open_painter
 from understudy.provenance import write_picture
 from understudy.recipes import DrawSettings
@@ -36,7 +37,11 @@ def draw(
     files: list[Path] = []
     with open_painter(opened, device=device, notify=notify) as painter:
         notify(Step("drawing", 0, len(wishes)))
+        if not painter.follows_text:
+            notify(Note("This method ignores the words of a prompt: it draws the character as it likes."))
         for picture in painter(wishes, settings or DrawSettings()):
+            if not painter.follows_text:
+                picture = replace(picture, record={**picture.record, FOLLOWS_TEXT: "no"})
             files.append(save_picture(picture, folder))
             notify(Drew(files[-1]))
             notify(Step("drawing", len(files), len(wishes)))

@@ -25,7 +25,7 @@ from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from understudy.domain import Character, Drawing, UserError
+from understudy.domain import Character, Drawing, Rights, UserError
 from understudy.recipes import Recipe, read_recipe, write_toml
 
 StrPath = str | os.PathLike[str]
@@ -81,6 +81,9 @@ class Manifest(_Frozen):
     versions: dict[str, str]
     stopped_at: int | None = None
     """The step at which the reviewer said that it is enough."""
+
+    rights: Rights = Rights()
+    """Whose the drawings are; runs from before this was recorded state nothing."""
 
 
 @dataclass(frozen=True)
@@ -240,11 +243,12 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
 
 
 def _take_up(run: Run, recipe: Recipe, manifest: Manifest) -> None:
-    """Record the steps that are asked for now, and where the base lies now."""
-    before = run.recipe
-    if recipe == before and manifest.base == run.manifest.base:
+    """Record the steps that are asked for now, where the base lies now, and rights that are stated now."""
+    before, begun = run.recipe, run.manifest
+    rights = manifest.rights if manifest.rights.stated() else begun.rights
+    if recipe == before and (manifest.base, rights) == (begun.base, begun.rights):
         return
-    kept = run.manifest.model_copy(update={"base": manifest.base})
+    kept = begun.model_copy(update={"base": manifest.base, "rights": rights})
     if recipe.model_copy(update={"base": before.base}) != before:
         # More steps are asked for, even if the reviewer said earlier that it is enough.
         kept = kept.model_copy(update={"stopped_at": None})

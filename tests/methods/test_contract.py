@@ -10,7 +10,8 @@ import pytest
 from tests.toy_character import make_recipe
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Note, Step
-from understudy.methods import learn, open_painter
+from understudy.footprint import read_footprint
+from understudy.methods import learn, open_base_painter, open_painter
 from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly, Recipe
 from understudy.runs import Run
 
@@ -110,6 +111,20 @@ def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run) -
 
     with open_painter(run, notify=stop) as painter, pytest.raises(Cancelled):
         next(painter([Scene("Pip")], FAST))
+
+
+def test_the_base_alone_is_what_it_was_before_learning(run: Run, recipe: Recipe) -> None:
+    scenes = [Scene("a picture of a girl", 5)]
+    with open_base_painter(run) as base, open_painter(run) as painter:
+        before, after = (next(each(scenes, FAST)).pixels for each in (base, painter))
+    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly)
+
+
+def test_learning_has_a_footprint(run: Run) -> None:
+    footprint = read_footprint(run)
+    assert footprint is not None
+    assert footprint.seconds > 0
+    assert footprint.peak_memory_bytes > 10_000_000
 
 
 def test_no_scenes_no_pictures(run: Run) -> None:

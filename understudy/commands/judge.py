@@ -22,9 +22,19 @@ class JudgeVerb(Verb):
 @click.option("--prompts", type=FILE, help="A text file, one prompt a line. [default: the study's thirteen]")
 @click.option("--count", type=COUNT, default=3, show_default=True, help="Pictures for each prompt.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The first picture's seed.")
+@click.option(
+    "--drift/--no-drift",
+    default=True,
+    show_default=True,
+    help="Also draw sixteen pictures without the character: has learning changed what else is drawn?",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
-def judge(run: Path, prompts: Path | None, count: int, seed: int, as_json: bool) -> None:
-    """Draw the character of RUN in test scenes and say how many of the pictures are right."""
+def judge(run: Path, prompts: Path | None, count: int, seed: int, drift: bool, as_json: bool) -> None:
+    """Draw the character of RUN in test scenes and say how many of the pictures are right.
+
+    Also said: how many copy a drawing, how near they are to its lines and colours, how much they differ, and
+    what learning changed elsewhere. It is all kept in the run, in judged.json and verdicts.jsonl.
+    """
     from understudy.judging import judge as judge_run
     from understudy.judging import read_prompts
     from understudy.terminal import listening
@@ -32,5 +42,7 @@ def judge(run: Path, prompts: Path | None, count: int, seed: int, as_json: bool)
 
     wishes = read_prompts(prompts) if prompts else STUDY_PROMPTS
     with listening() as notify:
-        report = judge_run(run, wishes, count, seed, notify=notify)
-    click.echo(json.dumps(asdict(report), indent=2) if as_json else report.text())
+        report = judge_run(run, wishes, count, seed, notify=notify, drift=drift)
+    figures = asdict(report)
+    figures |= figures.pop("measures")
+    click.echo(json.dumps(figures, indent=2) if as_json else report.text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,17 +23,34 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
     show_default=True,
     help="How to learn; prompt-only learns nothing, to compare with.",
 )
-def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs: object) -> None:
+@click.option(
+    "--grid-intensity",
+    type=click.FloatRange(0, 10_000),
+    envvar="UNDERSTUDY_GRID_INTENSITY",
+    show_envvar=True,
+    help="Grams of CO2e for a kWh where you are, for the footprint. [default: the world's average, 475]",
+)
+def learn(
+    drawings: Path,
+    name: str,
+    noun: str,
+    run: Path,
+    method: str,
+    grid_intensity: float | None,
+    **knobs: object,
+) -> None:
     """Learn the character in the folder DRAWINGS; the same command goes on after a stop."""
     import understudy
+    from understudy.drawings.rights import read_rights
     from understudy.options import make_recipe
     from understudy.terminal import listening
 
     _refuse_words(name)
     recipe = make_recipe(method, given(**knobs))
+    rights = read_rights(drawings)
     with listening() as notify:
-        character = understudy.read_character(drawings, name, noun, notify)
-        understudy.learn(character, recipe, run, notify=notify)
+        character = replace(understudy.read_character(drawings, name, noun, notify), rights=rights)
+        understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
     command = ["draw", str(run), f"a picture of {character.name} waving"]
     click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)
 

@@ -46,7 +46,7 @@ def kept_character(run: Run) -> Character:
         raise UserError(
             f"The drawings of {run.folder} are not there: give the same learn command again."
         ) from error
-    return Character(manifest.name, manifest.noun, drawings)
+    return Character(manifest.name, manifest.noun, drawings, manifest.rights)
 
 
 def _are_kept(character: Character, run: Run) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.domain import Verdict
+from understudy.domain import Measure, Verdict
 
 # (hero or character, prompt, seed): what two compared pictures must share.
 Key = tuple[str, str, int]
@@ -22,7 +22,8 @@ class QualityReport:
 
     `low` and `high` are the 95% Wilson interval of `quality_ratio`. `attributes` is the share of right ones
     among all attributes asked for, None if none was asked for; `not_judged` counts each wish that the judge
-    cannot read.
+    cannot read; `num_ignoring` pictures were drawn by a painter that ignores the words, of which no wish is
+    judged; `measures` are what other judges say of all pictures together.
     """
 
     quality_ratio: float
@@ -35,6 +36,8 @@ class QualityReport:
     damaged: float
     not_judged: Mapping[str, int]
     by_prompt: Mapping[str, float]
+    num_ignoring: int = 0
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
     def text(self) -> str:
         """The figures as lines to read."""
@@ -49,6 +52,9 @@ class QualityReport:
         lines += [f"  {share:4.0%}  {prompt}" for prompt, share in self.by_prompt.items()]
         if self.not_judged:
             lines.append(f"Not judged, and so never right: {', '.join(self.not_judged)}.")
+        if self.num_ignoring:
+            lines.append("This method ignores the words, so what was asked for is not judged.")
+        lines += [measure.says for measure in self.measures.values()]
         return "\n".join(lines)
 
 
@@ -94,6 +100,7 @@ def summarise(verdicts: Sequence[Verdict]) -> QualityReport:
         damaged=sum(v.damaged for v in verdicts) / n,
         not_judged=_counts(wish for v in verdicts for wish in v.not_judged),
         by_prompt=_shares((v.scene.prompt, v.passed) for v in verdicts),
+        num_ignoring=sum(not v.follows_text for v in verdicts),
     )
 
 

@@ -12,7 +12,9 @@ from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Notify, ignore
-from understudy.methods.painting import Painter
+from understudy.footprint import measuring
+from understudy.methods.opening import open_base_of
+from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import DreamBoothLora, PromptOnly, Recipe
@@ -26,7 +28,7 @@ from understudy.runs import (
     record_drawings,
 )
 
-__all__ = ["Painter", "learn", "open_painter"]
+__all__ = ["Painter", "learn", "open_base_painter", "open_painter"]
 
 
 def learn(
@@ -36,11 +38,13 @@ def learn(
     review: Review = never_stop,
     notify: Notify = ignore,
     device: str = "auto",
+    grid_intensity: float | None = None,
 ) -> Run:
     """Learn the character by the recipe in the folder `run`; the same call goes on with what is there.
 
-    Raises `UserError` for whatever the user can mend and `Cancelled` when the listener stops the work, which
-    the same call takes up again later.
+    What it costs is added to the run's `footprint.json`; `grid_intensity` is in g CO2e per kWh, the world's
+    average where it is not given. Raises `UserError` for whatever the user can mend and `Cancelled` when the
+    listener stops the work, which the same call takes up again later.
     """
     folder = find_base(recipe.base)
     manifest = Manifest(
@@ -51,18 +55,30 @@ def learn(
         base_sha256=hash_base(folder),
         plan=choose_plan(folder, device),
         versions=list_versions(),
+        rights=character.rights,
     )
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
         keep_drawings(character, begun)
-        match recipe:
-            case DreamBoothLora():
-                dreambooth_lora.learn(character, recipe, begun, review, notify)
-            case PromptOnly():
-                prompt_only.learn(character, recipe, begun, review, notify)
-            case _:
-                assert_never(recipe)
+        with measuring(begun, notify, grid_intensity) as listen:
+            match recipe:
+                case DreamBoothLora():
+                    dreambooth_lora.learn(character, recipe, begun, review, listen)
+                case PromptOnly():
+                    prompt_only.learn(character, recipe, begun, review, listen)
+                case _:
+                    assert_never(recipe)
         return begun
+
+
+@contextmanager
+def open_base_painter(run: StrPath, device: str = "auto", notify: Notify = ignore) -> Iterator[Painter]:
+    """The painter of a run's base as it was before it learned; the character's name is only a word to it.
+
+    Raises `UserError` if the base is not the one that the run was learned on.
+    """
+    with open_base_of(open_run(run), device) as base:
+        yield PipelinePainter(base, base.prompting.complete, {"purpose": "the base alone"}, notify)
 
 
 @contextmanager

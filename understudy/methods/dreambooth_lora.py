@@ -19,6 +19,7 @@ from understudy.bases.sd1 import Sd1Base, open_base
 from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.class_pictures import draw_class_pictures
+from understudy.methods.credits import describe_learning, order_metadata
 from understudy.methods.examples import EXAMPLES_FILE, UNREADABLE, Examples, make_examples
 from understudy.methods.finetune import finetune, is_finished, make_up_review
 from understudy.methods.opening import open_base_of
@@ -46,7 +47,7 @@ def learn(character: Character, recipe: DreamBoothLora, run: Run, review: Review
         weights = add_adapter(base, recipe)
 
         def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:
-            write_adapter(tensors, recipe, folder / WEIGHTS_FILE)
+            write_adapter(tensors, recipe, describe_learning(run), folder / WEIGHTS_FILE)
 
         finetune(base, weights, examples, recipe, run, write_weights, review, notify)
 
@@ -86,8 +87,10 @@ def add_adapter(base: Sd1Base, recipe: DreamBoothLora) -> dict[str, nn.Parameter
     return weights
 
 
-def write_adapter(tensors: Mapping[str, Tensor], recipe: DreamBoothLora, path: Path) -> None:
-    """Write an adapter as diffusers' `load_lora_weights` reads it.
+def write_adapter(
+    tensors: Mapping[str, Tensor], recipe: DreamBoothLora, facts: Mapping[str, str], path: Path
+) -> None:
+    """Write an adapter as diffusers' `load_lora_weights` reads it, with `facts` in its header.
 
     The factor alpha / rank goes into the weights themselves: readers differ in where they look for it.
     """
@@ -96,7 +99,8 @@ def write_adapter(tensors: Mapping[str, Tensor], recipe: DreamBoothLora, path: P
         f"unet.{name.replace('.default.', '.')}": tensor * (scale if ".lora_B." in name else 1.0)
         for name, tensor in tensors.items()
     }
-    safetensors.torch.save_file(saved, path, {"format": "pt"})
+    content = safetensors.torch.save(saved, {"format": "pt", **facts})
+    path.write_bytes(order_metadata(content))
 
 
 def _resident_examples(

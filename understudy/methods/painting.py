@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,6 +103,7 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "base": Path(manifest.base).name,  # never where it lies on somebody's disk
         "base_sha256": manifest.base_sha256,
         "versions": versions,
+        **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
 
 

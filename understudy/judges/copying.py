@@ -1,0 +1,66 @@
+"""Is a picture a drawing pasted again?
+
+What copying means here: the whole *figure* of one drawing lies in the picture again, line on line, wherever,
+smaller or larger, mirrored, cut off by the picture's edge or in front of another place: what could have been
+made with scissors and glue. The same character in a new pose is no copy, however alike its head, nor is the
+same pose with another face where that is large enough to tell: something was drawn. A picture that shows a
+drawing's pose, view and mood in another place is a copy where the figure agrees line on line, and none where
+it was drawn afresh; the world's own hand draws by code and agrees with itself to the pixel: there it is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from understudy.domain import Drawing, Measure, Picture
+from understudy.judges.overlay import Overlay
+from understudy.judges.quality import wilson
+
+THRESHOLD = 0.7
+"""How well a drawing's figure must fit where it fits worst; then no hand and no mouth was drawn anew."""
+MOST_DEMANDED = 0.8
+"""Where two drawings are the same, no more than this is asked for: a copy reaches it."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The drawing nearest to a picture, by its number, and the share of its figure that lies there again."""
+
+    drawing: int
+    share: float
+    is_copy: bool
+
+
+class CopyingJudge:
+    """Compares pictures with some drawings; making ready takes longer than a picture does."""
+
+    def __init__(self, drawings: Sequence[Drawing]) -> None:
+        """Raises `ValueError` without drawings."""
+        self._overlay = Overlay(drawings)
+        numbered = enumerate(drawings) if len(drawings) > 1 else ()
+        self.bar = _bar([self._overlay.best(one.pixels, without=number).worst for number, one in numbered])
+
+    def nearest(self, picture: Picture) -> Nearest:
+        """The drawing of which most lies in the picture, and whether that makes a copy."""
+        found = self._overlay.best(picture.pixels)
+        return Nearest(found.drawing, found.share, found.worst >= self.bar)
+
+
+def sum_up_copies(copies: Sequence[bool]) -> dict[str, Measure]:
+    """The share of pictures that are copies; nothing where there is no picture."""
+    if not copies:
+        return {}
+    number, n = sum(copies), len(copies)
+    says = f"{number} of {n} pictures show a drawing's figure again, line on line."
+    return {"copying": Measure(number / n, *wilson(number, n), n, says)}
+
+
+def _bar(between_drawings: Sequence[float]) -> float:
+    """What a copy must reach: more than drawings have in common with each other, by their 99th percentile."""
+    if not between_drawings:
+        return THRESHOLD
+    usual = float(np.quantile(between_drawings, 0.99))
+    return min(max(THRESHOLD, usual), MOST_DEMANDED)
