@@ -11,7 +11,7 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
 
 
 @click.command(cls=LearnVerb)
-@click.argument("drawings", type=FOLDER)
+@click.argument("drawings", type=FOLDER, nargs=-1, required=True)
 @click.option("--name", required=True, help="What your prompts will call the character.")
 @click.option("--noun", default="character", show_default=True, help="What it is: girl, boy, cat, robot ...")
 @click.option("--run", type=FOLDER, required=True, help="The folder that keeps all that is learned.")
@@ -22,8 +22,13 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
     show_default=True,
     help="How to learn; prompt-only learns nothing, to compare with.",
 )
-def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs: object) -> None:
-    """Learn the character in the folder DRAWINGS; the same command goes on after a stop."""
+@click.option(
+    "--paper", default="white", show_default=True, help="What transparent drawings lie on: a CSS colour."
+)
+def learn(
+    drawings: tuple[Path, ...], name: str, noun: str, run: Path, method: str, paper: str, **knobs: object
+) -> None:
+    """Learn the character in DRAWINGS: a folder, a zip, or files; the same command goes on after a stop."""
     import understudy
     from understudy.options import make_recipe
     from understudy.terminal import listening
@@ -31,7 +36,7 @@ def learn(drawings: Path, name: str, noun: str, run: Path, method: str, **knobs:
     _refuse_words(name)
     recipe = make_recipe(method, given(**knobs))
     with listening() as notify:
-        character = understudy.read_character(drawings, name, noun, notify)
+        character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify)
     command = ["draw", str(run), f"a picture of {character.name} waving"]
     click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)
