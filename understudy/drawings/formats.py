@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from understudy.domain import UserError
+from understudy.drawings.psd import is_whole_psd, psd_size
 
 MIN_SIDE_PX = 64
 """A longer side below this is an icon: too little to learn from."""
@@ -139,7 +140,9 @@ def _decode_svg(content: bytes) -> Decoded:
 
 def _decode_psd(content: bytes) -> Decoded:
     with _wheel("PSD", "psd-tools"), _one_sentence("a PSD drawing"):
-        check_size((int.from_bytes(content[18:22]), int.from_bytes(content[14:18])))
+        check_size(psd_size(content))
+        if not is_whole_psd(content):
+            raise EOFError
         from psd_tools import PSDImage
 
         # Flattened as the program that saved it shows it; in sRGB already.

@@ -74,7 +74,6 @@ class _Reading:
         """Read a shelf's drawings; notes name them behind the shelf's `label`, if it has one."""
         captions, masks = read_captions(shelf), find_masks(shelf)
         for file in shelf.drawings:
-            self._notify(Step("reading", self._num_done, self._num_files))
             self._num_done += 1
             said = f"{label}/{file.name}" if label else file.name
             try:
@@ -85,13 +84,14 @@ class _Reading:
             mask = self._given_mask(masks[file.stem], toned) if file.stem in masks else toned.mask
             for remark in toned.remarks:
                 self._notify(Note(f"{said}: {remark}"))
+            self._notify(Step("reading", self._num_done, self._num_files))
             self._add(Drawing(file.path, toned.pixels, captions.get(file.name, ""), mask), said, shelf.place)
 
     def finish(self, place: Path) -> list[Drawing]:
         """All distinct drawings, after telling what was left out; raises `UserError` where there is none."""
-        self._notify(Step("reading", self._num_files, self._num_files))
         if not self._drawings:
             raise UserError(self._nothing_readable(place))
+        self._notify(Step("reading", self._num_files, self._num_files))
         for said, error in self._refused:
             self._notify(Note(f"{said} is left out: {error}"))
         return self._distinct()
