@@ -12,7 +12,7 @@ from understudy.drawings.duplicates import find_duplicates, find_near_duplicates
 from understudy.drawings.formats import decode
 from understudy.drawings.masks import find_masks, read_mask
 from understudy.drawings.sources import File, Shelf, Sources, open_shelves
-from understudy.events import Note, Notify, Step, ignore
+from understudy.events import Note, Notify, ignore
 
 MAX_DRAWINGS = 50
 MAX_NAMED = 8
@@ -34,7 +34,7 @@ def read_character(
     said_name, said_noun = _said(name, "name"), _said(noun, "noun")
     ground = parse_paper(paper)
     shelves = open_shelves(paths)
-    reading = _Reading(ground, notify, num_files=sum(len(shelf.drawings) for shelf in shelves))
+    reading = _Reading(ground, notify)
     for shelf in shelves:
         label = shelf.place.name if len(shelves) > 1 else ""
         _name_others(shelf, label, notify)
@@ -61,11 +61,9 @@ def _tone(file: File, paper: Colour) -> Toned:
 class _Reading:
     """The drawings read so far, and what was left out and why."""
 
-    def __init__(self, paper: Colour, notify: Notify, num_files: int) -> None:
+    def __init__(self, paper: Colour, notify: Notify) -> None:
         self._paper = paper
         self._notify = notify
-        self._num_files = num_files
-        self._num_done = 0
         self._drawings: list[Drawing] = []
         self._labels: list[str] = []
         self._refused: list[tuple[str, UserError]] = []
@@ -74,7 +72,6 @@ class _Reading:
         """Read a shelf's drawings; notes name them behind the shelf's `label`, if it has one."""
         captions, masks = read_captions(shelf), find_masks(shelf)
         for file in shelf.drawings:
-            self._num_done += 1
             said = f"{label}/{file.name}" if label else file.name
             try:
                 toned = _tone(file, self._paper)
@@ -84,14 +81,12 @@ class _Reading:
             mask = self._given_mask(masks[file.stem], toned) if file.stem in masks else toned.mask
             for remark in toned.remarks:
                 self._notify(Note(f"{said}: {remark}"))
-            self._notify(Step("reading", self._num_done, self._num_files))
             self._add(Drawing(file.path, toned.pixels, captions.get(file.name, ""), mask), said, shelf.place)
 
     def finish(self, place: Path) -> list[Drawing]:
         """All distinct drawings, after telling what was left out; raises `UserError` where there is none."""
         if not self._drawings:
             raise UserError(self._nothing_readable(place))
-        self._notify(Step("reading", self._num_files, self._num_files))
         for said, error in self._refused:
             self._notify(Note(f"{said} is left out: {error}"))
         return self._distinct()
