@@ -128,6 +128,9 @@ class Finetune(_Frozen):
     place_jitter: float = Field(0.04, ge=0, lt=1)
     """How far a variant may be moved, as a share of the picture's side."""
 
+    paper_jitter: Share = 0.0
+    """How far a variant's paper may go towards any other colour, as a share of the way."""
+
     flips: bool = False
     """Mirror half of the variants; only for characters that look alike from both sides."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
 
 
 @click.command(cls=LearnVerb)
-@click.argument("drawings", type=FOLDER)
+@click.argument("drawings", type=FOLDER, nargs=-1, required=True)
 @click.option("--name", required=True, help="What your prompts will call the character.")
 @click.option("--noun", default="character", show_default=True, help="What it is: girl, boy, cat, robot ...")
 @click.option("--run", type=FOLDER, required=True, help="The folder that keeps all that is learned.")
@@ -24,6 +23,9 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
     help="How to learn; prompt-only learns nothing, to compare with.",
 )
 @click.option(
+    "--paper", default="white", show_default=True, help="What transparent drawings lie on: a CSS colour."
+)
+@click.option(
     "--grid-intensity",
     type=click.FloatRange(0, 10_000),
     envvar="UNDERSTUDY_GRID_INTENSITY",
@@ -31,25 +33,24 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
     help="Grams of CO2e for a kWh where you are, for the footprint. [default: the world's average, 475]",
 )
 def learn(
-    drawings: Path,
+    drawings: tuple[Path, ...],
     name: str,
     noun: str,
     run: Path,
     method: str,
+    paper: str,
     grid_intensity: float | None,
     **knobs: object,
 ) -> None:
-    """Learn the character in the folder DRAWINGS; the same command goes on after a stop."""
+    """Learn the character in DRAWINGS: a folder, a zip, or files; the same command goes on after a stop."""
     import understudy
-    from understudy.drawings.rights import read_rights
     from understudy.options import make_recipe
     from understudy.terminal import listening
 
     _refuse_words(name)
     recipe = make_recipe(method, given(**knobs))
-    rights = read_rights(drawings)
     with listening() as notify:
-        character = replace(understudy.read_character(drawings, name, noun, notify), rights=rights)
+        character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
     command = ["draw", str(run), f"a picture of {character.name} waving"]
     click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)

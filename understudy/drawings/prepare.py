@@ -11,6 +11,8 @@ from PIL import Image
 from understudy.domain import Drawing, Pixels
 from understudy.drawings.figure import Figure, find_figure
 
+PAPER_STREAM = 1
+
 
 @dataclass(frozen=True)
 class View:
@@ -33,11 +35,13 @@ def make_views(
     place_jitter: float,
     flips: bool,
     seed: Sequence[int],
+    paper_jitter: float = 0.0,
 ) -> list[View]:
     """`count` views of a drawing, the first letterboxed as it is, with `flips` every second one mirrored.
 
-    `scale_jitter` and `place_jitter` are the largest change of scale and of place as a share of the side. A
-    figure that is whole stays whole, and one that the drawing's edge cuts off stays at the edge.
+    `scale_jitter` and `place_jitter` are the largest change of scale and of place as a share of the side,
+    `paper_jitter` how far the paper may go towards any other colour, as a share of the way. A figure that is
+    whole stays whole, and one that the drawing's edge cuts off stays at the edge.
     """
     figure = find_figure(drawing)
     random = np.random.default_rng(seed)
@@ -46,6 +50,10 @@ def make_views(
         scale = 1 + scale_jitter * random.uniform(-1, 1)
         moves = place_jitter * size_px * random.uniform(-1, 1, 2)
         views.append(_view(figure, size_px, scale, (moves[0], moves[1])))
+    if paper_jitter > 0:
+        # Noise of its own, so that scale and place stay what they are without it.
+        papers = np.random.default_rng((*seed, PAPER_STREAM))
+        views[1:] = [_on_other_paper(view, figure.paper, paper_jitter, papers) for view in views[1:]]
     if flips:
         views[1::2] = [_mirror(view) for view in views[1::2]]
     return views
@@ -67,6 +75,17 @@ def _view(figure: Figure, size_px: int, scale: float, moves: tuple[float, float]
     mask = Image.new("L", (size_px, size_px), 0)
     mask.paste(Image.fromarray(figure.mask).resize(side, Image.Resampling.BILINEAR), (left, top))
     return View(np.array(pixels), np.array(mask))
+
+
+def _on_other_paper(
+    view: View, paper: tuple[int, int, int], jitter: float, random: np.random.Generator
+) -> View:
+    """The view with its paper mixed with another colour; the figure, and half of its soft rim, stay."""
+    share = jitter * random.uniform()
+    shift = share * (random.uniform(0, 255, 3) - paper)
+    open_HW1 = 1 - view.mask[..., None] / 255
+    pixels = (view.pixels + open_HW1 * shift).round().clip(0, 255).astype(np.uint8)
+    return View(pixels, view.mask)
 
 
 def _fitting(scale: float, spans: tuple[tuple[int, int, int], ...]) -> float:

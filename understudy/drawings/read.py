@@ -1,57 +1,153 @@
-"""A folder of an artist's drawings becomes a `Character`."""
+"""An artist's drawings, wherever they lie, become a `Character`."""
 
 from __future__ import annotations
 
-import csv
-import io
-import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
-
 from understudy.domain import Character, Drawing, Pixels, UserError
+from understudy.drawings.captions import read_captions
+from understudy.drawings.colours import Colour, Toned, parse_paper, to_srgb
+from understudy.drawings.duplicates import find_duplicates, find_near_duplicates
+from understudy.drawings.formats import decode
+from understudy.drawings.masks import find_masks, read_mask
+from understudy.drawings.rights import read_rights
+from understudy.drawings.sources import File, Shelf, Sources, open_shelves
 from understudy.events import Note, Notify, ignore
 
 MAX_DRAWINGS = 50
-# No base learns from more than this; fifty scans kept whole would fill the memory of a small machine.
-MAX_SIDE_PX = 2048
-CAPTIONS_FILE = "captions.csv"
-FORMATS = ("PNG", "JPEG", "WEBP")
-NOT_IMAGES = frozenset(
-    f".{ending}"
-    for ending in (
-        *("csv", "db", "doc", "docx", "htm", "html", "ini", "json", "lnk", "log", "md", "pdf", "py", "rtf"),
-        *("toml", "txt", "xml", "yaml", "yml", "zip"),
-    )
-)
+MAX_NAMED = 8
+WHITE = "white"
 
 
 def read_character(
-    path: str | Path, name: str, noun: str = "character", notify: Notify = ignore
+    paths: Sources, name: str, noun: str = "character", notify: Notify = ignore, paper: str = WHITE
 ) -> Character:
-    """Read every drawing in the folder at `path`, in the order of their file names.
+    """Read every drawing in `paths`: a folder, a zip, or any number of folders, files and zips.
 
-    PNG, JPEG and WebP are read, turned as their EXIF says, and laid over white paper; transparency becomes
-    the drawing's mask; a side longer than 2048 px is scaled down. Captions come from `captions.csv` (columns
-    file, caption). A file that cannot be read is named in a `Note` and left out.
-    Raises `UserError` for a folder without drawings or with more than 50, and for captions of no file.
+    Drawings come in the order of the paths, those of a folder by name. Each is turned as its EXIF says, its
+    colours taken to sRGB, laid over `paper` (a CSS colour) and, where a side is longer than 2048 px, scaled
+    down. Its mask comes from `masks/1.png` or `1.mask.png`, or from its transparency. See `read_captions` for
+    the captions. What is no drawing, cannot be read, is too small or there twice is left out, and named in a
+    `Note`, as is what is nearly there twice; sub-folders are named and not read. Whose the drawings are says
+    `rights.toml` beside them, if it is there.
+    Raises `UserError` where nothing can be read, for more than 50 drawings, and for captions of no drawing.
     """
-    folder = Path(path)
-    files = _image_files(folder)
-    captions = _read_captions(folder, files)
-    drawings: list[Drawing] = []
-    for file, image in _open_images(files, notify):
-        if len(drawings) == MAX_DRAWINGS:
+    said_name, said_noun = _said(name, "name"), _said(noun, "noun")
+    ground = parse_paper(paper)
+    rights = read_rights(paths)
+    shelves = open_shelves(paths)
+    reading = _Reading(ground, notify)
+    for shelf in shelves:
+        label = shelf.place.name if len(shelves) > 1 else ""
+        _name_others(shelf, label, notify)
+        reading.take(shelf, label)
+    drawings = reading.finish(shelves[0].place)
+    return Character(said_name, said_noun, tuple(drawings), rights)
+
+
+def read_image(file: Path, paper: str = WHITE) -> tuple[Pixels, Pixels | None]:
+    """Read one picture as (height, width, 3) RGB over paper and its (height, width) mask, if any.
+
+    Raises `UserError` with the rest of a sentence that begins with the file's name.
+    """
+    toned = _tone(File(file, file.name), parse_paper(paper))
+    return toned.pixels, toned.mask
+
+
+def _tone(file: File, paper: Colour) -> Toned:
+    decoded = decode(file.read())
+    toned = to_srgb(decoded.image, paper)
+    return Toned(toned.pixels, toned.mask, (*decoded.remarks, *toned.remarks))
+
+
+class _Reading:
+    """The drawings read so far, and what was left out and why."""
+
+    def __init__(self, paper: Colour, notify: Notify) -> None:
+        self._paper = paper
+        self._notify = notify
+        self._drawings: list[Drawing] = []
+        self._labels: list[str] = []
+        self._refused: list[tuple[str, UserError]] = []
+
+    def take(self, shelf: Shelf, label: str) -> None:
+        """Read a shelf's drawings; notes name them behind the shelf's `label`, if it has one."""
+        captions, masks = read_captions(shelf), find_masks(shelf)
+        for file in shelf.drawings:
+            said = f"{label}/{file.name}" if label else file.name
+            try:
+                toned = _tone(file, self._paper)
+            except UserError as error:
+                self._refused.append((said, error))
+                continue
+            mask = self._given_mask(masks[file.stem], toned) if file.stem in masks else toned.mask
+            for remark in toned.remarks:
+                self._notify(Note(f"{said}: {remark}"))
+            self._add(Drawing(file.path, toned.pixels, captions.get(file.name, ""), mask), said, shelf.place)
+
+    def finish(self, place: Path) -> list[Drawing]:
+        """All distinct drawings, after telling what was left out; raises `UserError` where there is none."""
+        if not self._drawings:
+            raise UserError(self._nothing_readable(place))
+        for said, error in self._refused:
+            self._notify(Note(f"{said} is left out: {error}"))
+        return self._distinct()
+
+    def _add(self, drawing: Drawing, said: str, place: Path) -> None:
+        if len(self._drawings) == MAX_DRAWINGS:
             raise UserError(
-                f"{folder} holds more than {MAX_DRAWINGS} drawings: keep those that show the character best."
+                f"{place} holds more than {MAX_DRAWINGS} drawings: keep those that show the character best."
             )
-        pixels, mask = image
-        drawings.append(Drawing(file, pixels, captions.get(file.name, ""), mask))
-    if not drawings:
-        raise UserError(f"No drawing in {folder} can be read: put PNG, JPEG or WebP files there.")
-    return Character(_said(name, "name"), _said(noun, "noun"), tuple(drawings))
+        self._drawings.append(drawing)
+        self._labels.append(said)
+
+    def _given_mask(self, file: File, toned: Toned) -> Pixels | None:
+        try:
+            return read_mask(file, toned.pixels.shape)
+        except UserError as error:
+            self._notify(Note(f"The mask {file.name} is not used: {error}"))
+            return toned.mask
+
+    def _nothing_readable(self, place: Path) -> str:
+        """One sentence: of one file the reason, of many the first one's."""
+        said, error = self._refused[0]
+        reason = str(error).rstrip(".")
+        if len(self._refused) == 1:
+            return f"No drawing in {place} can be read: {said} is left out because {reason}."
+        return (
+            f"No drawing in {place} can be read, the first of {len(self._refused)}, {said}, because {reason}."
+        )
+
+    def _distinct(self) -> list[Drawing]:
+        twice = find_duplicates(self._drawings)
+        for number, kept in sorted(twice.items()):
+            what = f"shows the same pixels as {self._labels[kept]}, and would count twice."
+            self._notify(Note(f"{self._labels[number]} is left out: it {what}"))
+        kept_numbers = [number for number in range(len(self._drawings)) if number not in twice]
+        distinct = [self._drawings[number] for number in kept_numbers]
+        for one, two in find_near_duplicates(distinct):
+            first, second = self._labels[kept_numbers[one]], self._labels[kept_numbers[two]]
+            self._notify(
+                Note(f"{second} looks like {first} saved again: both count, so leave one out if it is.")
+            )
+        return distinct
+
+
+def _name_others(shelf: Shelf, label: str, notify: Notify) -> None:
+    """Say what lies there and is not read."""
+    where = f"In {label}: " if label else ""
+    if shelf.others:
+        notify(Note(f"{where}left out as no drawings: {_listed(shelf.others)}."))
+    if shelf.folders:
+        notify(
+            Note(f"{where}sub-folders are not read: {_listed(shelf.folders)}; give them too if they belong.")
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _said(text: str, what: str) -> str:
@@ -60,120 +156,3 @@ def _said(text: str, what: str) -> str:
     if not words:
         raise UserError(f"The character's {what} is empty: give it one.")
     return words
-
-
-def _image_files(folder: Path) -> list[Path]:
-    """The files in the folder that may be drawings, sorted by name."""
-    if not folder.exists():
-        raise UserError(f"There is no folder {folder}: give the folder that holds your drawings.")
-    if not folder.is_dir():
-        raise UserError(f"{folder} is a file: give the folder that holds your drawings.")
-    try:
-        files = sorted(file for file in folder.iterdir() if file.is_file() and _may_be_image(file))
-    except OSError as error:
-        raise UserError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    if not files:
-        raise UserError(f"{folder} holds no drawing: put PNG, JPEG or WebP files there.")
-    return files
-
-
-def _may_be_image(file: Path) -> bool:
-    return not file.name.startswith(".") and file.suffix.lower() not in NOT_IMAGES
-
-
-def _open_images(files: list[Path], notify: Notify) -> Iterator[tuple[Path, tuple[Pixels, Pixels | None]]]:
-    """Each readable file with its pixels and mask; the others are named in a note."""
-    for file in files:
-        try:
-            yield file, read_image(file)
-        except UserError as error:
-            notify(Note(f"{file.name} is left out: {error}"))
-
-
-def read_image(file: Path) -> tuple[Pixels, Pixels | None]:
-    """Read one picture as (height, width, 3) RGB over white paper and its (height, width) mask, if any.
-
-    Raises `UserError` where the file is no readable PNG, JPEG or WebP, is too large, or shows nothing.
-    """
-    try:
-        with warnings.catch_warnings():
-            # A few kilobytes can claim gigapixels; Pillow only warns at first.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as opened:
-                image = _in_tones(ImageOps.exif_transpose(opened))
-                image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
-                return _over_paper(image)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UserError(f"it has more than {Image.MAX_IMAGE_PIXELS} pixels; save it smaller.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError("it cannot be read as PNG, JPEG or WebP; save it again as one of them.") from error
-
-
-def _in_tones(image: Image.Image) -> Image.Image:
-    """Palettes and two-tone scans in full colours, because Pillow would scale them without smoothing."""
-    if image.mode == "1":
-        return image.convert("RGBA" if image.has_transparency_data else "L")
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image
-
-
-def _over_paper(image: Image.Image) -> tuple[Pixels, Pixels | None]:
-    """RGB over white, and the alpha channel as the mask where anything is transparent."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip instead of scaling
-        grey = (np.asarray(image, np.uint32) // 257).clip(0, 255).astype(np.uint8)
-        image = Image.fromarray(grey)
-    if not image.has_transparency_data:
-        return np.asarray(image.convert("RGB")), None
-    layers = image.convert("RGBA")
-    mask = np.asarray(layers.getchannel("A"))
-    if not mask.any():
-        raise UserError("it is wholly transparent; save it with the character visible.")
-    paper = Image.new("RGBA", layers.size, "white")
-    pixels = np.asarray(Image.alpha_composite(paper, layers).convert("RGB"))
-    return pixels, None if (mask == 255).all() else mask
-
-
-def _read_captions(folder: Path, files: list[Path]) -> dict[str, str]:
-    """Captions by file name from `captions.csv`; none where there is no such file."""
-    path = folder / CAPTIONS_FILE
-    if not path.exists():
-        return {}
-    captions: dict[str, str] = {}
-    names = {file.name for file in files}
-    for file, caption in _caption_rows(path):
-        if file not in names:
-            raise UserError(f"{path} has a caption for {file!r}, which is no drawing there: mend the name.")
-        if file in captions:
-            raise UserError(f"{path} has two captions for {file!r}: keep one.")
-        captions[file] = caption
-    return captions
-
-
-def _caption_rows(path: Path) -> list[tuple[str, str]]:
-    """The rows (file, caption) of a table with commas or, as some spreadsheets write it, semicolons."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: save it as a CSV file in UTF-8.") from error
-    first_line = text.partition("\n")[0]
-    delimiter = ";" if ";" in first_line and "," not in first_line else ","
-    table = csv.DictReader(io.StringIO(text), delimiter=delimiter, restval="", skipinitialspace=True)
-    try:
-        rows = list(table)
-    except csv.Error as error:
-        raise UserError(
-            f"{path} is no CSV table ({error}): save it with the columns file,caption."
-        ) from error
-    if not {"file", "caption"} <= set(table.fieldnames or ()):
-        raise UserError(f"{path} lacks the columns file,caption: name them in its first line.")
-    return [(row["file"].strip(), _whole_caption(row, path)) for row in rows if row["file"].strip()]
-
-
-def _whole_caption(row: dict[str | None, str | list[str]], path: Path) -> str:
-    """The caption on one line, with what stands behind commas that nobody put into quotes."""
-    cells = row.get(None, [])
-    extra = [cell for cell in cells if cell.strip()]
-    if extra and list(row)[-2] != "caption":
-        raise UserError(f"{path} has more cells for {row['file']!r} than columns: put its caption in quotes.")
-    return ", ".join(" ".join(cell.split()) for cell in (str(row["caption"]), *extra))

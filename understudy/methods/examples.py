@@ -161,6 +161,7 @@ def _drawing_rows(base: Sd1Base, character: Character, recipe: Finetune, words: 
             recipe.place_jitter,
             recipe.flips,
             (recipe.seed, unit),
+            recipe.paper_jitter,
         )
         caption = _without_leading_name(drawing.caption, character.name)
         prompt = caption_prompt(words, place_subject(caption, character.name, words))
