@@ -103,8 +103,9 @@ def test_a_damaged_file_in_a_zip_is_named(tmp_path: Path) -> None:
 def test_what_is_no_drawing_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "1.png")
     fill(tmp_path / "old", "3.png")
-    for name in ("notes.txt", "README.md", ".hidden.png", "Thumbs.db", "rights.toml"):
+    for name in ("notes.txt", "README.md", ".hidden.png", "Thumbs.db"):
         (tmp_path / name).write_text("x")
+    (tmp_path / "rights.toml").write_text('artist = "Ada"')
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
     names, notes = read(tmp_path)

@@ -35,8 +35,8 @@ def read_character(
     """
     said_name, said_noun = _said(name, "name"), _said(noun, "noun")
     ground = parse_paper(paper)
-    rights = read_rights(paths)
     shelves = open_shelves(paths)
+    rights = read_rights(paths)
     reading = _Reading(ground, notify)
     for shelf in shelves:
         label = shelf.place.name if len(shelves) > 1 else ""
