@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.domain import Character, Drawing, Picture, Scene, UserError, Verdict
+from understudy.domain import Character, Drawing, Picture, Scene, Verdict
 from understudy.events import Drew, Event, Judged, Note, Notify, ignore
 from understudy.judges.quality import QualityReport
-from understudy.judging import JUDGED_FILE, VERDICTS_FILE, judge, read_prompts
+from understudy.judging import JUDGED_FILE, VERDICTS_FILE, judge
 from understudy.methods import Painter, learn
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, PromptOnly
@@ -136,14 +136,3 @@ def test_a_prompt_without_the_character_is_told(run: Run) -> None:
     events: list[Event] = []
     quick(run, ["Momo waving"], events.append)
     assert [event.text.split()[-1] for event in events if isinstance(event, Note)] == ["it."]
-
-
-def test_prompts_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "prompts.txt"
-    path.write_text("# mine\n\n  a picture of {name} waving \na picture of Mo {sad}\n", encoding="utf-8-sig")
-    assert read_prompts(path) == ["a picture of {name} waving", "a picture of Mo {sad}"]
-    path.write_text("# nothing\n")
-    with pytest.raises(UserError, match="no prompt"):
-        read_prompts(path)
-    with pytest.raises(UserError, match="cannot be read"):
-        read_prompts(tmp_path / "missing.txt")

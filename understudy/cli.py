@@ -8,11 +8,14 @@ from collections.abc import Sequence
 
 import click
 
+from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
 from understudy.commands.draw import draw
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
+from understudy.commands.redraw import redraw
+from understudy.commands.sheet import sheet
 from understudy.commands.verb import Verb
 
 STOPPED = 130  # what shells report for Ctrl-C
@@ -33,6 +36,9 @@ for verb in (
     hero,
     learn,
     draw,
+    redraw,
+    cut_out,
+    sheet,
     judge,
     demo,
 ):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from understudy.bases.catalog import find_base, hash_base
 from understudy.domain import Pixels
 from understudy.drawings.read import read_character
 from understudy.events import Notify
+from understudy.grids import Cell, draw_grid
 from understudy.methods import learn
 from understudy.pictures import draw, seeded_scenes
 from understudy.recipes import DrawSettings, DreamBoothLora
@@ -35,11 +35,6 @@ SCENES = (
     "looking up",
 )
 NUM_COLUMNS = 3
-CELL_PX = 192
-GAP_PX = 12
-PAIR_GAP_PX = 2
-LABEL_PX = 30
-COLUMN_PX = 2 * CELL_PX + PAIR_GAP_PX + 2 * GAP_PX
 
 
 @dataclass(frozen=True)
@@ -74,23 +69,8 @@ def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: 
 
 def make_sheet(entries: list[Entry]) -> Image.Image:
     """A grid of pairs, left what was drawn and right the truth, each pair under its label."""
-    width = GAP_PX + NUM_COLUMNS * COLUMN_PX
-    num_rows = -(-len(entries) // NUM_COLUMNS)
-    sheet = Image.new("RGB", (width, GAP_PX + num_rows * (LABEL_PX + CELL_PX + GAP_PX)), "#e8e4dc")
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(15)
-    for entry, (left, top) in zip(entries, _places(len(entries)), strict=True):
-        pen.text((left, top + 6), f"{entry.label}   (drawn | truth)", fill="#222222", font=font)
-        for column, pixels in enumerate((entry.drawn, entry.truth)):
-            cell = Image.fromarray(pixels).resize((CELL_PX, CELL_PX), Image.Resampling.LANCZOS)
-            sheet.paste(cell, (left + column * (CELL_PX + PAIR_GAP_PX), top + LABEL_PX))
-    return sheet
-
-
-def _places(count: int) -> Iterator[tuple[int, int]]:
-    for index in range(count):
-        row, column = divmod(index, NUM_COLUMNS)
-        yield GAP_PX + column * COLUMN_PX, GAP_PX + row * (LABEL_PX + CELL_PX + GAP_PX)
+    cells = [Cell(f"{entry.label}   (drawn | truth)", (entry.drawn, entry.truth)) for entry in entries]
+    return draw_grid(cells, NUM_COLUMNS)
 
 
 def _read(path: Path) -> Pixels:

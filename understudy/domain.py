@@ -92,6 +92,21 @@ FOLLOWS_TEXT = "follows_text"
 """In a picture's record: "no" where its painter ignores the words."""
 
 
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """What a picture begins from, instead of noise alone.
+
+    `pixels` is (height, width, 3) RGB of any size. `strength` from 0 to 1 is how far the picture may leave
+    them: 1 begins from noise alone. `mask` (height, width) is 255 where the picture is drawn, and 0 where it
+    stays as the sketch is; None draws everywhere. `name` is what the record calls it.
+    """
+
+    pixels: Pixels
+    strength: float
+    mask: Pixels | None = None
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture that was drawn: `pixels` is (height, width, 3) RGB, `record` says how it came to be."""

@@ -89,21 +89,6 @@ def judge(
     return replace(summarise(verdicts), measures=measures)
 
 
-def read_prompts(path: Path) -> list[str]:
-    """The prompts in a text file, one a line.
-
-    Empty lines and those that begin with # are skipped. Raises `UserError` where there is no prompt.
-    """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: give a text file with one prompt a line.") from error
-    prompts = [line for line in lines if line and not line.startswith("#")]
-    if not prompts:
-        raise UserError(f"{path} holds no prompt: write one a line.")
-    return prompts
-
-
 def _judge_each(
     drawn: Sequence[tuple[Scene, Path]], character: Character, judge_pictures: Judge, notify: Notify
 ) -> list[Verdict]:

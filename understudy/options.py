@@ -17,6 +17,8 @@ RECIPES: dict[str, type[DreamBoothLora] | type[PromptOnly]] = {
     "dreambooth-lora": DreamBoothLora,
     "prompt-only": PromptOnly,
 }
+DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler")
+"""The settings of drawing that change the picture."""
 Settings = TypeVar("Settings", bound=BaseModel)
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
@@ -34,7 +36,7 @@ def recipe_options() -> tuple[click.Option, ...]:
 def draw_options() -> tuple[click.Option, ...]:
     """An option for each setting of drawing that changes the picture."""
     knobs = DrawSettings.model_fields
-    return tuple(_option(name, knobs[name]) for name in ("steps", "guidance", "negative"))
+    return tuple(_option(name, knobs[name]) for name in DRAWN)
 
 
 def make_recipe(method: str, given: Mapping[str, object]) -> DreamBoothLora | PromptOnly:
@@ -61,7 +63,8 @@ def _option(name: str, knob: FieldInfo) -> click.Option:
     if knob.annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=text)
     is_list = isinstance(knob.default, tuple)
-    kind = get_args(knob.annotation)[0] if is_list else knob.annotation
+    # tuple[Target, ...] and int | None say in their first place what is asked for.
+    kind = get_args(knob.annotation)[0] if is_list or knob.default is None else knob.annotation
     metavar = _METAVARS.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
     help_text = f"{text} May be given several times." if is_list else text
     return click.Option([flag], multiple=is_list, default=None, metavar=metavar, help=help_text)
@@ -77,5 +80,7 @@ def _shown(default: object) -> str:
             return ", ".join(map(str, default)) if len(default) <= 6 else f"{len(default)} of them"
         case "":
             return "none"
+        case None:
+            return "the base's own"
         case _:
             return str(default)

@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from understudy.domain import FOLLOWS_TEXT, Picture, Scene
+import numpy as np
+from PIL import Image
+
+from understudy.domain import FOLLOWS_TEXT, Picture, Pixels, Scene, Sketch, UserError
+from understudy.drawings.read import read_image
 from understudy.events import Drew, Note, Notify, Step, ignore
+from understudy.fitting import fit
+from understudy.grids import Cell, draw_grid
 from understudy.methods import open_painter
-from understudy.provenance import write_picture
+from understudy.provenance import COMPOSITE, TRAINED, read_record, write_picture
 from understudy.recipes import DrawSettings
 from understudy.runs import StrPath, open_run
 
 MAX_SLUG = 60
+STRENGTH = 0.7
+"""How far a picture leaves its sketch, unless something else is said."""
 
 
 def draw(
@@ -25,21 +33,25 @@ def draw(
     out: StrPath | None = None,
     notify: Notify = ignore,
     device: str = "auto",
+    sketch: Sketch | None = None,
 ) -> list[Path]:
     """Draw one picture for each scene and return their files, in the order of the scenes.
 
-    A plain prompt is a scene with seed 0. The files lie in `out`, or in the run's folder `pictures`; the
-    identical call writes the identical files. Raises `UserError` as `open_painter` does.
+    A plain prompt is a scene with seed 0. With a `sketch`, see `read_sketch`, the pictures begin from it. The
+    files lie in `out`, or in the run's folder `pictures`; the identical call writes the identical files.
+    Raises `UserError` as `open_painter` does, and for settings that the base cannot draw with.
     """
     opened = open_run(run)
     folder = Path(out) if out is not None else opened.pictures
     wishes = [Scene(scene) if isinstance(scene, str) else scene for scene in scenes]
+    settings = settings or DrawSettings()
     files: list[Path] = []
     with open_painter(opened, device=device, notify=notify) as painter:
+        laid = sketch and lay_out(sketch, painter.canvas(settings))
         notify(Step("drawing", 0, len(wishes)))
         if not painter.follows_text:
             notify(Note("This method ignores the words of a prompt: it draws the character as it likes."))
-        for picture in painter(wishes, settings or DrawSettings()):
+        for picture in painter(wishes, settings, laid):
             if not painter.follows_text:
                 picture = replace(picture, record={**picture.record, FOLLOWS_TEXT: "no"})
             files.append(save_picture(picture, folder))
@@ -48,16 +60,81 @@ def draw(
     return files
 
 
+def read_sketch(path: StrPath, strength: float = STRENGTH) -> Sketch:
+    """A picture or sketch to begin from; `strength`, above 0 and up to 1, is how far to leave it.
+
+    Raises `UserError` where the file is no picture.
+    """
+    if not 0 < strength <= 1:
+        raise UserError(f"A strength of {strength:g} does not fit: give one above 0 and up to 1.")
+    return Sketch(read_pixels(Path(path)), strength, name=Path(path).name)
+
+
+def read_pixels(path: Path) -> Pixels:
+    """Any picture (height, width, 3) over white paper; raises `UserError` where the file is none."""
+    try:
+        return read_image(path)[0]
+    except UserError as error:
+        raise UserError(f"{path} does not do: {error}") from error
+
+
+def lay_out(sketch: Sketch, canvas: tuple[int, int]) -> Sketch:
+    """The sketch, and its mask, in the middle of a canvas (width, height), as large as it goes."""
+    place = fit((sketch.pixels.shape[1], sketch.pixels.shape[0]), canvas)
+    mask = None if sketch.mask is None else place.lay_mask(sketch.mask)
+    return replace(sketch, pixels=place.lay(sketch.pixels), mask=mask)
+
+
 def seeded_scenes(prompts: Sequence[str], count: int, seed: int = 0, negative: str = "") -> list[Scene]:
     """Each prompt `count` times, with the seeds `seed`, `seed` + 1, ..."""
     return [Scene(prompt, seed + number, negative) for prompt in prompts for number in range(count)]
 
 
-def save_picture(picture: Picture, folder: Path) -> Path:
+def read_prompts(path: Path) -> list[str]:
+    """The prompts in a text file, one a line.
+
+    Empty lines and those that begin with # are skipped. Raises `UserError` where there is no prompt.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: give a text file with one prompt a line.") from error
+    prompts = [line for line in lines if line and not line.startswith("#")]
+    if not prompts:
+        raise UserError(f"{path} holds no prompt: write one a line.")
+    return prompts
+
+
+def open_picture(path: Path) -> Picture:
+    """A picture that was drawn, with its record; raises `UserError` for any other file."""
+    record = read_record(path)
+    try:
+        scene = Scene(record["prompt"], int(record["seed"]), record["negative"])
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path} is no single picture that understudy drew: give one that is.") from error
+    with Image.open(path) as image:
+        return Picture(scene, np.asarray(image.convert("RGB")), record)
+
+
+def save_picture(picture: Picture, folder: Path, source_type: str = TRAINED) -> Path:
     """Write a picture and its record under a name that says its prompt and seed; returns the PNG."""
     slug = re.sub(r"\W+", "-", picture.scene.prompt.lower()).strip("-")[:MAX_SLUG].rstrip("-") or "picture"
     # Part of the name, so that other settings or weights never overwrite this picture.
     digest = hashlib.sha256(repr(sorted(picture.record.items())).encode()).hexdigest()[:6]
     path = folder / f"{slug}-{picture.scene.seed}-{digest}.png"
-    write_picture(path, picture.pixels, picture.record)
+    write_picture(path, picture.pixels, picture.record, source_type)
     return path
+
+
+def write_grid(paths: Sequence[Path], out: Path) -> None:
+    """Write pictures that were drawn as one PNG: a row for each prompt, each picture over its seed."""
+    rows: dict[str, list[Picture]] = {}
+    for path in paths:
+        picture = open_picture(path)
+        rows.setdefault(picture.scene.prompt, []).append(picture)
+    cells = [
+        Cell(prompt, tuple(one.pixels for one in row), tuple(f"seed {one.scene.seed}" for one in row))
+        for prompt, row in rows.items()
+    ]
+    record = {"pictures": ", ".join(path.name for path in paths)}
+    write_picture(out, np.asarray(draw_grid(cells)), record, COMPOSITE)

@@ -31,7 +31,9 @@ NotAll = Annotated[float, Field(ge=0, lt=1)]
 """A share that leaves something for the others."""
 MAX_DENOISING_STEPS = 1000
 """As many as noise schedules have."""
+MAX_SIDE_PX = 2048
 Target = Literal["attention", "feed-forward", "convolutions", "time"]
+Scheduler = Literal["dpm++", "dpm++-sde", "ddim", "euler", "euler-a", "unipc", "heun"]
 
 PRIOR_PROMPTS = (
     "a picture of {a_noun} standing, front view",
@@ -220,6 +222,15 @@ class DrawSettings(_Frozen):
 
     negative: str = ""
     """What must not be in the pictures, for scenes that do not say it themselves."""
+
+    width: int | None = Field(None, ge=1, le=MAX_SIDE_PX)
+    """Pixels from left to right; a base draws best at its own size."""
+
+    height: int | None = Field(None, ge=1, le=MAX_SIDE_PX)
+    """Pixels from top to bottom."""
+
+    scheduler: Scheduler | None = None
+    """How noise becomes a picture, step by step: dpm++, dpm++-sde, ddim, euler, euler-a, unipc or heun."""
 
     batch: int = Field(4, ge=1)
     """Pictures drawn at once: changes the speed and the memory, and of a picture only the last digits."""

@@ -10,19 +10,22 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.prompting import Prompting, read_prompting
+from understudy.bases.schedulers import make_scheduler
 from understudy.domain import UserError
-from understudy.recipes import Target
+from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
+Pipeline = TypeVar("Pipeline", StableDiffusionPipeline, StableDiffusionImg2ImgPipeline)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 # The ends of the names of the U-Net's layers; a base need not have all of them.
@@ -71,6 +74,25 @@ class Sd1Base:
         """Side of the pictures it was trained on."""
         return int(self.pipe.unet.config.sample_size * self.pipe.vae_scale_factor)
 
+    @property
+    def cell_px(self) -> int:
+        """What the sides of its pictures are multiples of: a latent's own."""
+        return int(self.pipe.vae_scale_factor)
+
+    def drawing_pipe(self, scheduler: Scheduler | None) -> StableDiffusionPipeline:
+        """The pipeline that draws from noise alone, with the scheduler named or the base's own."""
+        return _quiet(StableDiffusionPipeline(**self._parts(scheduler), requires_safety_checker=False))
+
+    def redrawing_pipe(self, scheduler: Scheduler | None) -> StableDiffusionImg2ImgPipeline:
+        """The pipeline that draws from another picture and noise (Meng et al., SDEdit, arXiv 2108.01073)."""
+        return _quiet(StableDiffusionImg2ImgPipeline(**self._parts(scheduler), requires_safety_checker=False))
+
+    def _parts(self, scheduler: Scheduler | None) -> dict[str, Any]:
+        """The pipeline's own networks; the scheduler is a fresh one, because it remembers where it is."""
+        own, config = type(self.pipe.scheduler), self.pipe.scheduler.config
+        made = own.from_config(config) if scheduler is None else make_scheduler(scheduler, config)
+        return {**self.pipe.components, "scheduler": made}
+
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """Pictures in -1 ... 1 to the distributions of their latents."""
@@ -107,14 +129,19 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0) -> Sd1Base:
     `min_snr` caps the weight of nearly clean pictures in its objective. Raises `UserError` if it cannot be
     loaded.
     """
-    pipe = _load(folder)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = _quiet(_load(folder))
     # However the weights are stored; bf16 to fp32 is exact.
     pipe.to(plan.device, DTYPES[plan.precision])
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
         part.requires_grad_(False).eval()
     objective = make_objective(pipe.scheduler.config, pipe.scheduler.alphas_cumprod.float().cpu(), min_snr)
     return Sd1Base(pipe, objective, plan, LORA_TARGETS, read_prompting(folder))
+
+
+def _quiet(pipe: Pipeline) -> Pipeline:
+    """Without a progress bar of its own: ours are told by events."""
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def _load(folder: Path) -> StableDiffusionPipeline:

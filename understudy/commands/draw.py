@@ -1,4 +1,4 @@
-"""understudy draw: a prompt in, pictures of the character out."""
+"""understudy draw: prompts in, pictures of the character out."""
 
 from __future__ import annotations
 
@@ -6,33 +6,99 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FOLDER, OUT, SEED, DrawVerb, given, say
+from understudy.commands.verb import COUNT, FILE, FOLDER, OUT, SEED, DrawVerb, given, say
+
+STRENGTH = click.FloatRange(0, 1, min_open=True)
 
 
 @click.command(cls=DrawVerb)
 @click.argument("run", type=FOLDER)
-@click.argument("prompt")
-@click.option("--count", type=COUNT, default=4, show_default=True, help="How many pictures.")
+@click.argument("prompt", required=False)
+@click.option("--prompts", type=FILE, help="A text file instead of PROMPT, one prompt a line.")
+@click.option("--count", type=COUNT, help="How many pictures of each prompt. [default: 4]")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
+@click.option("--best", type=COUNT, help="Keep this many of each prompt, by the judge; see --of.")
+@click.option("--of", type=COUNT, help="How many to draw for --best; the rest stay in others/. [default: 4]")
+@click.option("--from", "source", type=FILE, help="A sketch or picture to begin from; see --strength.")
+@click.option("--strength", type=STRENGTH, help="How far to leave it: 0.3 a little, 1 all. [default: 0.7]")
+@click.option("--grid", type=FILE, help="Also write all of them to this PNG, a row for each prompt.")
+@click.option("--cut-out", is_flag=True, help="Also write each on a transparent ground.")
 @click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
-def draw(run: Path, prompt: str, count: int, seed: int, out: Path | None, **settings: object) -> None:
+def draw(
+    run: Path,
+    prompt: str | None,
+    prompts: Path | None,
+    count: int | None,
+    seed: int,
+    best: int | None,
+    of: int | None,
+    source: Path | None,
+    strength: float | None,
+    grid: Path | None,
+    cut_out: bool,
+    out: Path | None,
+    **settings: object,
+) -> None:
     """Draw PROMPT with the character that RUN has learned; its name in PROMPT stands for it."""
-    from understudy import pictures
-    from understudy.domain import UserError
+    from understudy import cutting, picking, pictures
     from understudy.options import validated
-    from understudy.recipes import DrawSettings, says_name
+    from understudy.recipes import DrawSettings
     from understudy.runs import open_run
     from understudy.terminal import listening
 
-    if not prompt.strip():
-        raise UserError("The prompt is empty: say what the pictures show.")
+    _refuse_pairs(count, best, of, source, strength, grid)
     asked = validated(DrawSettings, given(**settings))
     name = open_run(run).manifest.name
+    wishes = _wishes(prompt, prompts, name)
+    sketch = pictures.read_sketch(source, strength or pictures.STRENGTH) if source else None
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # fails now, not when the first picture is drawn
-    if not says_name(prompt, name):
-        click.echo(f"The prompt does not say {name}, so the pictures will not show it.", err=True)
-    scenes = pictures.seeded_scenes([prompt], count, seed)
     with listening() as notify:
-        paths = pictures.draw(run, scenes, asked, out, notify)
-    say(paths)
+        if best is not None:
+            paths = picking.draw_best(run, wishes, best, of or 4, seed, asked, out, notify, sketch=sketch)
+        else:
+            scenes = pictures.seeded_scenes(wishes, count or 4, seed)
+            paths = pictures.draw(run, scenes, asked, out, notify, sketch=sketch)
+        if cut_out:
+            paths += cutting.cut_out_pictures(paths, notify=notify)
+    if grid is not None:
+        pictures.write_grid([path for path in paths if not cutting.is_cut_out(path)], grid)
+    say([*paths, *([grid] if grid else [])])
+
+
+def _wishes(prompt: str | None, prompts: Path | None, name: str) -> list[str]:
+    """The prompts, {name} filled in; raises `UserError` where there is none, or one of them is empty."""
+    from understudy.domain import UserError
+    from understudy.pictures import read_prompts
+    from understudy.recipes import says_name
+
+    if (prompt is None) == (prompts is None):
+        raise UserError("Give either a PROMPT or a file of them with --prompts.")
+    wishes = [prompt or ""] if prompts is None else read_prompts(prompts)
+    wishes = [wish.replace("{name}", name) for wish in wishes]
+    if not all(wish.strip() for wish in wishes):
+        raise UserError("The prompt is empty: say what the pictures show.")
+    if any(not says_name(wish, name) for wish in wishes):
+        one = "The prompt does" if prompts is None else "Some prompts do"
+        click.echo(f"{one} not say {name}, so the pictures will not show it.", err=True)
+    return wishes
+
+
+def _refuse_pairs(
+    count: int | None,
+    best: int | None,
+    of: int | None,
+    source: Path | None,
+    strength: float | None,
+    grid: Path | None,
+) -> None:
+    from understudy.domain import UserError
+
+    if best is not None and count is not None:
+        raise UserError("--count and --best do not go together: say with --of how many to draw.")
+    if of is not None and best is None:
+        raise UserError("--of says from how many to pick: say with --best how many to keep.")
+    if strength is not None and source is None:
+        raise UserError("--strength says how far to leave a sketch: give one with --from.")
+    if grid is not None and grid.suffix.lower() != ".png":
+        raise UserError(f"A grid is a PNG picture: give {grid.with_suffix('.png')}.")

@@ -36,7 +36,7 @@ def judge(run: Path, prompts: Path | None, count: int, seed: int, drift: bool, a
     what learning changed elsewhere. It is all kept in the run, in judged.json and verdicts.jsonl.
     """
     from understudy.judging import judge as judge_run
-    from understudy.judging import read_prompts
+    from understudy.pictures import read_prompts
     from understudy.terminal import listening
     from understudy.world.captions import STUDY_PROMPTS
 

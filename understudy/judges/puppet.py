@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from understudy.domain import Attributes, Character, Drawing, Picture, Pixels, UserError, Verdict
 from understudy.drawings.figure import find_figure
 from understudy.judges.network import SIDE, JudgeNetwork, Seen, Shape
+from understudy.judges.parts import Shares, mask_part
 from understudy.world.canvas import PART_INDEX
 from understudy.world.captions import parse
 from understudy.world.vocabulary import CHOICES
@@ -137,6 +138,19 @@ class PuppetJudge:
             mask = find_figure(Drawing(Path(), picture, "")).mask
             masks.append(mask if not mask.all() else _figure_mask(logits, picture.shape[:2]))
         return masks
+
+    def see_parts(self, pixels: Pixels) -> Shares:
+        """How surely each of canvas.PARTS is seen in a picture (height, width, 3): (12, height, width)."""
+        ((_, seen),) = self._see([pixels])
+        height, width = pixels.shape[:2]
+        side = max(height, width)
+        shares = F.interpolate(seen.parts.softmax(1), (side, side), mode="bilinear")[0].numpy()
+        top, left = (side - height) // 2, (side - width) // 2
+        return np.asarray(shares[:, top : top + height, left : left + width], np.float32)
+
+    def find_part(self, pixels: Pixels, part: str) -> Pixels:
+        """Where a part of the figure is in a picture (height, width, 3): see `parts.mask_part`."""
+        return mask_part(self.see_parts(pixels), part)
 
     def _see(self, pixels: Sequence[Pixels]) -> list[tuple[Tensor, Seen]]:
         """A few pictures at a time: the network's input (B, 3, 96, 96) and what it makes of it."""

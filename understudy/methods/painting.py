@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from understudy.bases.sd1 import Sd1Base
-from understudy.domain import Picture, Pixels, Scene
+from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
+from understudy.methods.masking import Rest, find_rest
 from understudy.methods.planning import list_versions
 from understudy.recipes import DrawSettings
 from understudy.runs import Checkpoint, Run
@@ -26,8 +29,17 @@ class Painter(Protocol):
         """False if the scene's words are ignored, so that following them is not judged."""
         ...
 
-    def __call__(self, scenes: Sequence[Scene], settings: DrawSettings) -> Iterator[Picture]:
-        """One picture for each scene, in their order."""
+    def canvas(self, settings: DrawSettings) -> tuple[int, int]:
+        """The (width, height) of the pictures; raises `UserError` for a size that cannot be drawn."""
+        ...
+
+    def __call__(
+        self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None = None
+    ) -> Iterator[Picture]:
+        """One picture for each scene, in their order, all from the same sketch if there is one.
+
+        The sketch has the canvas's size. Raises `UserError` for settings that do not fit.
+        """
         ...
 
 
@@ -45,37 +57,70 @@ class PipelinePainter:
     notify: Notify = ignore
     follows_text: bool = True
 
-    def __call__(self, scenes: Sequence[Scene], settings: DrawSettings) -> Iterator[Picture]:
+    def canvas(self, settings: DrawSettings) -> tuple[int, int]:
+        """The settings' size, or the base's own for the side that they leave open."""
+        sides = (settings.width or self.base.size_px, settings.height or self.base.size_px)
+        cell = self.base.cell_px
+        for side in sides:
+            if side % cell:
+                near = max(cell, round(side / cell) * cell)
+                raise UserError(
+                    f"This base draws sides of multiples of {cell} pixels: take {near} instead of {side}."
+                )
+        return sides
+
+    def __call__(
+        self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None = None
+    ) -> Iterator[Picture]:
         """Each picture starts from noise of its own seed, made on the CPU: its batch changes last digits."""
+        canvas = self.canvas(settings)
+        num_steps = _count_steps(settings, sketch)
+        own = self.base.size_px
+        if canvas != (own, own):
+            self.notify(Note(f"The base was trained at {own} x {own} pixels; other sizes come out worse."))
         note_cut_prompts(self.base, [self.read(scene.prompt) for scene in scenes], self.notify)
         starts = range(0, len(scenes), settings.batch)
         for number, first in enumerate(starts):
             some = scenes[first : first + settings.batch]
-            drawn = self._draw(some, settings, number * settings.steps, len(starts) * settings.steps)
+            tell = _Telling(self.notify, number * num_steps, len(starts) * num_steps, num_steps)
+            drawn = self._draw(some, settings, sketch, tell)
             for scene, pixels in zip(some, drawn, strict=True):
-                yield Picture(scene, pixels, self._record(scene, pixels, settings))
+                yield Picture(scene, pixels, self._record(scene, pixels, settings, sketch))
 
-    def _draw(self, scenes: Sequence[Scene], settings: DrawSettings, done: int, total: int) -> Pixels:
-        """A batch, before which `done` of `total` denoising steps were made."""
-
-        def tell(pipe: object, step: int, time: object, tensors: dict[str, Any]) -> dict[str, Any]:
-            self.notify(Step("denoising", done + min(step + 1, settings.steps), total))
-            return {}  # nothing that the pipeline is to go on with instead
-
-        images = self.base.pipe(
-            prompt=[self.read(scene.prompt) for scene in scenes],
-            negative_prompt=[_negative(scene, settings) for scene in scenes],
-            num_inference_steps=settings.steps,
-            guidance_scale=settings.guidance,
-            generator=[torch.Generator("cpu").manual_seed(scene.seed) for scene in scenes],
-            output_type="np",
-            callback_on_step_end=tell,
-            callback_on_step_end_tensor_inputs=[],
-        ).images
+    def _draw(
+        self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None, tell: _Telling
+    ) -> Pixels:
+        """A batch: (pictures, height, width, 3)."""
+        width, height = self.canvas(settings)
+        asked: dict[str, Any] = {
+            "prompt": [self.read(scene.prompt) for scene in scenes],
+            "negative_prompt": [_negative(scene, settings) for scene in scenes],
+            "num_inference_steps": settings.steps,
+            "guidance_scale": settings.guidance,
+            "generator": [torch.Generator("cpu").manual_seed(scene.seed) for scene in scenes],
+            "output_type": "np",
+            "callback_on_step_end": tell,
+            "callback_on_step_end_tensor_inputs": [],
+        }
+        if sketch is None:
+            pipe = self.base.drawing_pipe(settings.scheduler)
+            images = pipe(**asked, width=width, height=height).images
+        else:
+            if sketch.pixels.shape[:2] != (height, width):
+                raise ValueError(f"The sketch is {sketch.pixels.shape}, the canvas {width} x {height}.")
+            if sketch.mask is not None:
+                seeds = [scene.seed for scene in scenes]
+                tell = replace(tell, rest=find_rest(self.base, sketch.pixels, sketch.mask, seeds))
+                asked |= {"callback_on_step_end": tell, "callback_on_step_end_tensor_inputs": ["latents"]}
+            pipe = self.base.redrawing_pipe(settings.scheduler)
+            under = [Image.fromarray(sketch.pixels)] * len(scenes)
+            images = pipe(**asked, image=under, strength=sketch.strength).images
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
 
-    def _record(self, scene: Scene, pixels: Pixels, settings: DrawSettings) -> dict[str, str]:
+    def _record(
+        self, scene: Scene, pixels: Pixels, settings: DrawSettings, sketch: Sketch | None
+    ) -> dict[str, str]:
         return {
             "prompt": scene.prompt,
             "prompt_as_read": self.base.readable_part(self.read(scene.prompt)),
@@ -83,11 +128,55 @@ class PipelinePainter:
             "seed": str(scene.seed),
             "steps": str(settings.steps),
             "guidance": str(settings.guidance),
-            "scheduler": type(self.base.pipe.scheduler).__name__,
+            "scheduler": settings.scheduler or type(self.base.pipe.scheduler).__name__,
             "width": str(pixels.shape[1]),
             "height": str(pixels.shape[0]),
+            **_describe_sketch(sketch),
             **self.facts,
         }
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """Told by the pipeline after each step: tells how far the work is, and puts back what must stay.
+
+    `done` of all `total` denoising steps were made before the batch, which makes `num_steps`.
+    """
+
+    notify: Notify
+    done: int
+    total: int
+    num_steps: int
+    rest: Rest | None = None
+
+    def __call__(self, pipe: Any, step: int, time: object, tensors: dict[str, Any]) -> dict[str, Any]:
+        # Of the pipeline's own steps, of which some schedulers take two for one.
+        made = self.num_steps * (step + 1) // pipe.num_timesteps
+        self.notify(Step("denoising", self.done + made, self.total))
+        return {} if self.rest is None else {"latents": self.rest.put_back(pipe, step, tensors["latents"])}
+
+
+def _count_steps(settings: DrawSettings, sketch: Sketch | None) -> int:
+    """How many denoising steps a picture takes: from a sketch, the last of them only, as diffusers does."""
+    if sketch is None:
+        return settings.steps
+    num_steps = min(int(settings.steps * sketch.strength), settings.steps)
+    if num_steps < 1:
+        raise UserError(
+            f"A strength of {sketch.strength:g} leaves none of {settings.steps} steps: raise one of them."
+        )
+    return num_steps
+
+
+def _describe_sketch(sketch: Sketch | None) -> dict[str, str]:
+    if sketch is None:
+        return {}
+    said = {"sketch": sketch.name, "sketch_sha256": _hash(sketch.pixels), "strength": f"{sketch.strength:g}"}
+    return said if sketch.mask is None else {**said, "mask_sha256": _hash(sketch.mask)}
+
+
+def _hash(pixels: Pixels) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:

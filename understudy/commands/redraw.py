@@ -1,0 +1,49 @@
+"""understudy redraw: a part of a picture anew, the rest as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from understudy.commands.verb import COUNT, FILE, FOLDER, OUT, SEED, DrawVerb, given, say
+
+STRENGTH = click.FloatRange(0, 1, min_open=True)
+
+
+@click.command(cls=DrawVerb)
+@click.argument("run", type=FOLDER)
+@click.argument("picture", type=FILE)
+@click.argument("prompt")
+@click.option("--mask", type=FILE, help="A picture of the same size: white where to draw, black elsewhere.")
+@click.option("--part", help='What to draw instead of --mask: face, hair, "left hand", "held thing" ...')
+@click.option("--strength", type=STRENGTH, help="How far to leave what is there: 1 all. [default: 0.9]")
+@click.option("--count", type=COUNT, default=1, show_default=True, help="How many pictures.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
+@click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
+def redraw(
+    run: Path,
+    picture: Path,
+    prompt: str,
+    mask: Path | None,
+    part: str | None,
+    strength: float | None,
+    count: int,
+    seed: int,
+    out: Path | None,
+    **settings: object,
+) -> None:
+    """Draw a part of PICTURE anew; PROMPT tells the whole scene, and the rest stays to the pixel."""
+    from understudy import redrawing
+    from understudy.domain import UserError
+    from understudy.options import validated
+    from understudy.recipes import DrawSettings
+    from understudy.terminal import listening
+
+    if not prompt.strip():
+        raise UserError("The prompt is empty: say what the picture shows.")
+    asked = validated(DrawSettings, given(**settings))
+    how_far = strength or redrawing.STRENGTH
+    with listening() as notify:
+        paths = redrawing.redraw(run, picture, prompt, mask, part, how_far, count, seed, asked, out, notify)
+    say(paths)

@@ -1,0 +1,106 @@
+"""Pictures and drawings become cut-outs: PNG files that are transparent around the figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from understudy.domain import Drawing, Pixels, UserError
+from understudy.drawings.cutting import cut_out, without_paper
+from understudy.drawings.figure import PAPER_TOLERANCE, Figure, find_figure
+from understudy.drawings.read import read_image
+from understudy.events import Drew, Notify, ignore
+from understudy.judges.puppet import PuppetJudge
+from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
+from understudy.runs import StrPath, write_whole
+
+ENDING = "-cut-out.png"
+
+
+def cut_out_pictures(
+    pictures: Sequence[StrPath],
+    out: StrPath | None = None,
+    notify: Notify = ignore,
+    judge: PuppetJudge | None = None,
+) -> list[Path]:
+    """Write each picture without its ground, as "NAME-cut-out.png" beside it or in `out`; returns the files.
+
+    On flat paper the figure is all that differs from it; elsewhere the judge says where it is. A picture
+    that understudy drew keeps its record and mark. Raises `UserError` for a file that is no picture, and
+    where no figure is found.
+    """
+    files: list[Path] = []
+    for picture in map(Path, pictures):
+        folder = Path(out) if out is not None else picture.parent
+        path = folder / f"{picture.stem}{ENDING}"
+        try:
+            pixels, mask = read_image(picture)
+        except UserError as error:
+            raise UserError(f"{picture} does not do: {error}") from error
+        cut = cut_out(locate(Drawing(picture, pixels, "", mask), judge))
+        _write(path, cut, picture)
+        files.append(path)
+        notify(Drew(path))
+    return files
+
+
+def is_cut_out(path: Path) -> bool:
+    """Whether a file was named by `cut_out_pictures`."""
+    return path.name.endswith(ENDING)
+
+
+def locate(drawing: Drawing, judge: PuppetJudge | None = None) -> Figure:
+    """The figure: by its own mask or flat paper, else by the judge's eyes, and then along the colours' edges.
+
+    Raises `UserError` where there is none.
+    """
+    found = find_figure(drawing)
+    if drawing.mask is not None:
+        return found
+    if not (found.mask > 127).all():
+        return without_paper(found, PAPER_TOLERANCE)
+    seen = (judge or PuppetJudge()).find_part(drawing.pixels, "figure")
+    mask = _along_edges(drawing.pixels, seen)
+    if not mask.any():
+        raise UserError(f"No figure is found in {drawing.path}: give it a mask or plain paper.")
+    # Around it there is no one paper; what is nearest to the rim's ground stands in for it.
+    ring = cv2.dilate(mask, np.ones((7, 7), np.uint8)).astype(bool) & (mask == 0)
+    ground = np.median(drawing.pixels[ring], axis=0) if ring.any() else np.full(3, 255)
+    return replace(found, mask=mask, paper=(int(ground[0]), int(ground[1]), int(ground[2])))
+
+
+def _along_edges(pixels: Pixels, seen: Pixels) -> Pixels:
+    """A rough mask made exact (Rother et al., "GrabCut", SIGGRAPH 2004): (height, width), 0 or 255."""
+    labels = np.where(seen > 0, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    reach = max(3, round(0.05 * max(seen.shape))) | 1
+    core = cv2.erode(seen, np.ones((reach, reach), np.uint8))
+    labels[core > 0] = cv2.GC_FGD
+    if not core.any() or not (labels == cv2.GC_BGD).any():
+        return seen
+    cv2.setRNGSeed(0)  # its clusters start from chance
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(np.ascontiguousarray(pixels), labels, None, *models, 4, cv2.GC_INIT_WITH_MASK)
+    figure = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    return np.where(figure, 255, 0).astype(np.uint8)
+
+
+def _write(path: Path, cut: Pixels, source: Path) -> None:
+    """With the record of a picture that we drew; a drawing of the artist's stays without a mark."""
+    for mark in (TRAINED, COMPOSITE):
+        if is_marked(source, mark):
+            write_picture(path, cut, {**read_record(source), "cut_out": "from its ground"}, mark)
+            return
+    write_whole(path, _png(cut))
+
+
+def _png(pixels: Pixels) -> bytes:
+    """A PNG file's bytes, without any record."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,97 @@
+"""Where the parts of a figure are in a picture, by the names that an artist calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.domain import Pixels, UserError
+from understudy.world.canvas import PART_INDEX
+
+Shares = NDArray[np.float32]
+"""How surely each of canvas.PARTS is seen at each pixel: (12, height, width), 0 to 1, summing to 1."""
+
+WHOLE: Mapping[str, tuple[str, ...]] = {
+    "face": ("head", "eye", "mouth", "brow"),
+    "head": ("head", "hair", "eye", "mouth", "brow"),
+    "hair": ("hair",),
+    "eyes": ("eye", "brow"),
+    "mouth": ("mouth",),
+    "body": ("body",),
+    "arms": ("arm",),
+    "legs": ("leg",),
+    "ornament": ("ornament",),
+    "held thing": ("prop",),
+    "background": ("paper", "scenery"),
+    "figure": ("body", "arm", "leg", "head", "hair", "eye", "mouth", "brow", "ornament"),
+}
+SIDED: Mapping[str, str] = {"arm": "arm", "hand": "arm", "leg": "leg", "foot": "leg"}
+NAMES = (*WHOLE, *(f"{side} {limb}" for limb in SIDED for side in ("left", "right")))
+"""All that `mask_part` knows; left and right are the picture's, as one looks at it."""
+
+SEEN = 0.4
+"""From this share on a pixel belongs to a part; small ones such as a mouth never fill a cell of the map."""
+LEAST_AREA = 0.0015
+MARGIN = 0.03
+END_RADIUS = 0.075
+"""Of a hand or foot, as a share of the picture's longer side; all areas and lengths here are shares of it."""
+
+
+def mask_part(shares: Shares, part: str) -> Pixels:
+    """A mask (height, width), 255 on the part and a little around it, so that it may change its outline.
+
+    A hand is the end of an arm, a foot that of a leg. Raises `UserError` where there is no such part, or
+    where it is not seen.
+    """
+    name = " ".join(part.lower().split())
+    if name not in NAMES:
+        raise UserError(f"There is no part {part!r}: name one of {', '.join(NAMES)}, or give a mask.")
+    side = max(shares.shape[1:])
+    if name in WHOLE:
+        found = _seen(shares, WHOLE[name])
+    else:
+        where, limb = name.split()
+        found = _on_side(_seen(shares, (SIDED[limb],)), shares, where)
+        if limb in ("hand", "foot") and found.any():
+            found = _end(found, shares, round(END_RADIUS * side))
+    if found.sum() < LEAST_AREA * side * side:
+        raise UserError(f"No {name} is seen in this picture: paint a mask and give it instead.")
+    reach = 2 * round(MARGIN * side) + 1
+    grown = cv2.dilate(found.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(grown * 255, np.uint8)
+
+
+def _seen(shares: Shares, parts: tuple[str, ...]) -> NDArray[np.bool_]:
+    seen: NDArray[np.bool_] = shares[[PART_INDEX[part] for part in parts]].sum(axis=0) >= SEEN
+    return seen
+
+
+def _on_side(limbs: NDArray[np.bool_], shares: Shares, where: str) -> NDArray[np.bool_]:
+    """The limbs left or right of the middle of the trunk, or of all limbs where no trunk is seen."""
+    trunk = _seen(shares, ("body", "head"))
+    columns = np.flatnonzero((trunk if trunk.any() else limbs).any(axis=0))
+    if not len(columns):
+        return limbs
+    middle = float((columns[0] + columns[-1]) / 2)
+    is_left = np.arange(limbs.shape[1]) < middle
+    return limbs & (is_left if where == "left" else ~is_left)
+
+
+def _end(limb: NDArray[np.bool_], shares: Shares, radius: int) -> NDArray[np.bool_]:
+    """A disc at the end of a limb: around the pixels that are farthest from where it leaves the trunk."""
+    rows, columns = np.nonzero(limb)
+    trunk = _seen(shares, ("body",))
+    if trunk.any():
+        away = cv2.distanceTransform((~trunk).astype(np.uint8), cv2.DIST_L2, 5)[limb]
+        root = away <= away.min() + 2
+        start = (rows[root].min(), columns[root].mean())  # an arm lies along the trunk: it begins at its top
+    else:
+        start = (rows.min(), columns.mean())
+    distance = np.hypot(rows - start[0], columns - start[1])
+    tip = distance >= distance.max() - radius
+    disc = np.zeros(limb.shape, np.uint8)
+    cv2.circle(disc, (round(columns[tip].mean()), round(rows[tip].mean())), radius, 1, -1)
+    return disc.astype(bool)
