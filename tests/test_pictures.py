@@ -11,7 +11,15 @@ from tests.toy_character import make_recipe
 from understudy.domain import Character, Picture, Scene, UserError
 from understudy.events import Drew, Event, Step
 from understudy.methods import learn
-from understudy.pictures import draw, save_picture, seeded_scenes
+from understudy.pictures import (
+    draw,
+    open_picture,
+    read_prompts,
+    read_sketch,
+    save_picture,
+    seeded_scenes,
+    write_grid,
+)
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings
 from understudy.runs import Run
@@ -95,3 +103,51 @@ def test_any_prompt_gives_a_file_name(prompt: str, tmp_path: Path) -> None:
     path = save_picture(picture, tmp_path)
     assert path.parent == tmp_path
     assert path.exists()
+
+
+def test_a_sketch_of_any_size_is_begun_from(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (90, 40), (200, 40, 40)).save(tmp_path / "pose.png")
+    (weak,) = draw(run, [PROMPT], FAST, tmp_path / "a", sketch=read_sketch(tmp_path / "pose.png", 0.3))
+    (strong,) = draw(run, [PROMPT], FAST, tmp_path / "b", sketch=read_sketch(tmp_path / "pose.png", 1.0))
+    assert np.array_equal(pixels(weak).shape, (32, 32, 3))
+    red = np.array((200, 40, 40))
+    assert np.abs(pixels(weak) - red).mean() < np.abs(pixels(strong) - red).mean()
+    assert (read_record(weak)["sketch"], read_record(weak)["strength"]) == ("pose.png", "0.3")
+
+
+def test_mistakes_with_a_sketch(tmp_path: Path) -> None:
+    (tmp_path / "letter.png").write_text("dear Pip")
+    with pytest.raises(UserError, match="letter.png"):
+        read_sketch(tmp_path / "letter.png")
+    with pytest.raises(UserError, match="above 0 and up to 1"):
+        read_sketch(tmp_path / "letter.png", 1.5)
+
+
+def test_a_picture_comes_back_from_its_file(run: Run, tmp_path: Path) -> None:
+    (file,) = draw(run, [Scene(PROMPT, 9, "hats")], FAST, tmp_path)
+    picture = open_picture(file)
+    assert picture.scene == Scene(PROMPT, 9, "hats")
+    assert np.array_equal(picture.pixels, pixels(file))
+    assert picture.record == read_record(file)
+
+
+def test_a_grid_has_a_row_for_each_prompt(run: Run, tmp_path: Path) -> None:
+    files = draw(run, seeded_scenes([PROMPT, "a picture of Pip sad"], 3), FAST, tmp_path)
+    write_grid(files, tmp_path / "grid.png")
+    grid = pixels(tmp_path / "grid.png")
+    assert grid.shape[1] > 3 * 192
+    assert 2 * 192 < grid.shape[0] < 3 * 192
+    assert read_record(tmp_path / "grid.png")["pictures"].split(", ") == [file.name for file in files]
+    with pytest.raises(UserError, match="no single picture"):
+        open_picture(tmp_path / "grid.png")
+
+
+def test_prompts_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("# mine\n\n  a picture of {name} waving \na picture of Mo {sad}\n", encoding="utf-8-sig")
+    assert read_prompts(path) == ["a picture of {name} waving", "a picture of Mo {sad}"]
+    path.write_text("# nothing\n")
+    with pytest.raises(UserError, match="no prompt"):
+        read_prompts(path)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_prompts(tmp_path / "missing.txt")
