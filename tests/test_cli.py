@@ -81,7 +81,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
-    for verb in ("learn", "draw", "judge", "hero", "demo"):
+    for verb in ("learn", "draw", "redraw", "cut-out", "sheet", "judge", "hero", "demo"):
         assert f"\n  {verb} " in result.stdout
 
 
@@ -188,6 +188,65 @@ def test_draw_says_when_the_prompt_leaves_the_character_out(
         arguments = ["--count", "1", "--steps", "1", "--out", str(tmp_path)]
         assert run_command(["draw", str(run), prompt, *arguments]) == 0
         assert ("does not say Mo" in capsys.readouterr().err) == is_left_out
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_draw_takes_a_file_a_sketch_and_a_grid_and_keeps_the_best(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompts.txt").write_text("# mine\na picture of {name} waving\na picture of Mo sad\n")
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "pose.png")
+    arguments = ["draw", str(run), "--prompts", str(tmp_path / "prompts.txt"), "--steps", "2", "--cut-out"]
+    arguments += ["--best", "1", "--of", "2", "--from", str(tmp_path / "pose.png"), "--strength", "0.5"]
+    arguments += ["--grid", str(tmp_path / "grid.png"), "--scheduler", "ddim", "--width", "40"]
+    capsys.readouterr()
+    assert run_command([*arguments, "--out", str(tmp_path / "out")]) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name.endswith("-cut-out.png") for path in paths] == [False, False, True, True, False]
+    records = [read_record(path) for path in paths[:4]]
+    assert [record["prompt"] for record in records] == [PROMPT, "a picture of Mo sad"] * 2
+    assert {record["scheduler"] for record in records} == {"ddim"}
+    assert {(record["sketch"], record["strength"]) for record in records} == {("pose.png", "0.5")}
+    assert {record["picked"] for record in records} == {"1 of 2"}
+    assert Image.open(paths[0]).size == (40, 32)
+    assert Image.open(paths[2]).mode == "RGBA"
+    assert paths[4] == tmp_path / "grid.png"
+    assert len(list((tmp_path / "out" / "others").glob("*.png"))) == 2
+
+
+def test_redraw_leaves_the_rest_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    mask = np.zeros((50, 60), np.uint8)
+    mask[10:30, 20:40] = 255
+    Image.fromarray(before).save(tmp_path / "page.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    capsys.readouterr()
+    arguments = ["--mask", str(tmp_path / "mask.png"), "--steps", "2", "--out", str(tmp_path / "out")]
+    assert run_command(["redraw", str(run), str(tmp_path / "page.png"), PROMPT, *arguments]) == 0
+    after = np.asarray(Image.open(capsys.readouterr().out.strip()))
+    assert np.array_equal(after[mask == 0], before[mask == 0])
+    assert not np.array_equal(after, before)
+
+
+def test_cut_out_needs_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = Image.new("RGB", (40, 40), "white")
+    image.paste("blue", (10, 10, 30, 30))
+    image.save(tmp_path / "mine.png")
+    assert run_command(["cut-out", str(tmp_path / "mine.png")]) == 0
+    cut = Image.open(capsys.readouterr().out.strip())
+    assert cut.getpixel((20, 20)) == (0, 0, 255, 255)
+    assert cut.getpixel((2, 2))[3] == 0
+    assert "machine" not in str(cut.info)
+
+
+def test_sheet_writes_a_pdf_and_a_picture(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run_command(["sheet", str(run), "--out", str(tmp_path), "--of", "1", "--steps", "1"]) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in paths] == ["mo-sheet.pdf", "mo-sheet.png"]
+    assert paths[0].read_bytes().startswith(b"%PDF")
 
 
 def test_prompt_only_learns_nothing_and_draws(drawings: Path, toy_base: Path, tmp_path: Path) -> None:
@@ -339,7 +398,7 @@ def test_a_run_refuses_another_recipe(
 
 def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no run" in mistake(capsys, "draw", tmp_path / "missing", PROMPT)
-    assert "PROMPT" in mistake(capsys, "draw", run)
+    assert "either a PROMPT" in mistake(capsys, "draw", run)
     assert "guidance" in mistake(capsys, "draw", run, PROMPT, "--guidance", "0.5")
     assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "0")
     assert "--count" in mistake(capsys, "draw", run, PROMPT, "--count", "10001")
@@ -347,6 +406,20 @@ def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.C
     assert "--seed" in mistake(capsys, "draw", run, PROMPT, "--seed", str(2**32))
     assert "prompt is empty" in mistake(capsys, "draw", run, " ")
     assert "UTF-8" in mistake(capsys, "draw", run, "Mo \udcff")
+    assert "multiples of 8" in mistake(capsys, "draw", run, PROMPT, "--width", "33")
+    assert "width" in mistake(capsys, "draw", run, PROMPT, "--width", "100000")
+    assert "scheduler" in mistake(capsys, "draw", run, PROMPT, "--scheduler", "magic")
+    assert "pure noise" in mistake(capsys, "draw", run, PROMPT, "--scheduler", "heun")
+    assert "--of" in mistake(capsys, "draw", run, PROMPT, "--count", "2", "--best", "1")
+    assert "--best" in mistake(capsys, "draw", run, PROMPT, "--of", "3")
+    assert "--from" in mistake(capsys, "draw", run, PROMPT, "--strength", "0.5")
+    assert "missing.png" in mistake(capsys, "draw", run, PROMPT, "--from", tmp_path / "missing.png")
+    assert "grid.png" in mistake(capsys, "draw", run, PROMPT, "--grid", tmp_path / "grid.jpg")
+    assert "either" in mistake(capsys, "draw", run, PROMPT, "--prompts", tmp_path / "prompts.txt")
+    assert "mask or the name" in mistake(capsys, "redraw", run, run / "drawings" / "01.png", PROMPT)
+    assert "missing.png" in mistake(capsys, "redraw", run, tmp_path / "missing.png", PROMPT, "--part", "face")
+    assert "missing.png" in mistake(capsys, "cut-out", tmp_path / "missing.png")
+    assert "no run" in mistake(capsys, "sheet", tmp_path / "missing")
     assert "is a file" in mistake(capsys, "draw", run, PROMPT, "--steps", "1", "--out", run / "run.json")
     below_a_file = mistake(capsys, "draw", run, PROMPT, "--out", run / "run.json" / "sub")
     assert "Not a directory" in below_a_file

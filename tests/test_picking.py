@@ -19,7 +19,7 @@ LIKENESS = {0: 0.2, 1: 0.9, 2: 0.5, 3: 0.7}
 PROMPTS = ["a picture of Pip waving", "a picture of Pip sad"]
 
 
-def likes_seed_two(pictures: Sequence[Picture], character: Character) -> list[Verdict]:
+def likes_two(pictures: Sequence[Picture], character: Character) -> list[Verdict]:
     """Passes seed 2 alone; of the others, finds 1 the likest."""
     assert character.name == "Pip"
     return [
@@ -41,7 +41,7 @@ def run(toy_base: Path, pip: Character, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_what_passes_is_kept_first_then_the_likest(run: Run, tmp_path: Path) -> None:
-    best = draw_best(run, PROMPTS, 2, 4, 0, FAST, tmp_path, device="cpu", judge_pictures=likes_seed_two)
+    best = draw_best(run, PROMPTS, 2, 4, 0, FAST, tmp_path, device="cpu", judge_pictures=likes_two)
     records = [read_record(path) for path in best]
     assert [(record["prompt"], record["seed"]) for record in records] == [
         (prompt, seed) for prompt in PROMPTS for seed in ("2", "1")
@@ -58,9 +58,7 @@ def test_what_passes_is_kept_first_then_the_likest(run: Run, tmp_path: Path) -> 
 
 def test_the_identical_call_keeps_the_identical_files(run: Run, tmp_path: Path) -> None:
     first, second = (
-        draw_best(
-            run, PROMPTS[:1], 1, 3, 0, FAST, tmp_path / name, device="cpu", judge_pictures=likes_seed_two
-        )
+        draw_best(run, PROMPTS[:1], 1, 3, 0, FAST, tmp_path / name, device="cpu", judge_pictures=likes_two)
         for name in ("a", "b")
     )
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -69,7 +67,7 @@ def test_the_identical_call_keeps_the_identical_files(run: Run, tmp_path: Path) 
 
 def test_more_than_are_drawn_cannot_be_kept(run: Run) -> None:
     with pytest.raises(UserError, match="best 5 of 4"):
-        draw_best(run, PROMPTS, 5, 4, judge_pictures=likes_seed_two)
+        draw_best(run, PROMPTS, 5, 4, judge_pictures=likes_two)
 
 
 def test_equals_keep_their_order() -> None:

@@ -117,7 +117,7 @@ def test_a_sketch_of_any_size_is_begun_from(run: Run, tmp_path: Path) -> None:
 
 def test_mistakes_with_a_sketch(tmp_path: Path) -> None:
     (tmp_path / "letter.png").write_text("dear Pip")
-    with pytest.raises(UserError, match="letter.png"):
+    with pytest.raises(UserError, match=r"letter\.png"):
         read_sketch(tmp_path / "letter.png")
     with pytest.raises(UserError, match="above 0 and up to 1"):
         read_sketch(tmp_path / "letter.png", 1.5)

@@ -14,12 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from understudy.domain import Character, Scene, UserError
+    from understudy.comics.sheet import make_sheet
+    from understudy.cutting import cut_out_pictures
+    from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
     from understudy.judging import judge
     from understudy.methods import learn, open_painter
-    from understudy.pictures import draw
+    from understudy.picking import draw_best
+    from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly
+    from understudy.redrawing import redraw
 
 __all__ = [
     "Character",
@@ -27,12 +31,19 @@ __all__ = [
     "DreamBoothLora",
     "PromptOnly",
     "Scene",
+    "Sketch",
     "UserError",
+    "cut_out_pictures",
     "draw",
+    "draw_best",
     "judge",
     "learn",
+    "make_sheet",
     "open_painter",
     "read_character",
+    "read_sketch",
+    "redraw",
+    "write_grid",
 ]
 
 # The libraries' own remarks on import and on loading are not for our users; an own setting is respected.
@@ -45,12 +56,19 @@ _HOMES = {
     "DreamBoothLora": "recipes",
     "PromptOnly": "recipes",
     "Scene": "domain",
+    "Sketch": "domain",
     "UserError": "domain",
+    "cut_out_pictures": "cutting",
     "draw": "pictures",
+    "draw_best": "picking",
     "judge": "judging",
     "learn": "methods",
+    "make_sheet": "comics.sheet",
     "open_painter": "methods",
     "read_character": "drawings.read",
+    "read_sketch": "pictures",
+    "redraw": "redrawing",
+    "write_grid": "pictures",
 }
 
 

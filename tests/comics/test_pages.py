@@ -64,7 +64,7 @@ def test_a_pdf_has_live_type_its_size_its_mark_and_always_the_same_bytes() -> No
     assert box is not None
     assert [float(side) for side in box.groups()] == pytest.approx([283.46, 226.77], abs=0.02)
     assert COMPOSITE.encode() in content
-    assert b"ComicNeue-Bold" in content
+    assert b"ComicNeueBold" in content
     streams = [_inflate(found) for found in re.findall(rb"stream\n(.*?)\nendstream", content, re.DOTALL)]
     drawing = next(stream for stream in streams if b" Tj" in stream or b" TJ" in stream)
     assert len(re.findall(rb"BT .*?ET", drawing, re.DOTALL)) == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_all_lies_on_the_paper_and_no_lines_of_type_cross(pip: Character, size: 
             assert left + width <= page.width_mm - 5
             assert 5 <= top < top + height <= page.height_mm - 5
     lines = sorted({(item.y_mm, item.size_pt) for item in page.items if isinstance(item, Text)})
-    for (above, _), (below, size_pt) in zip(lines, lines[1:], strict=False):
+    for (above, _), (below, size_pt) in pairwise(lines):
         assert below - above == 0 or below - above > 0.25 * size_pt
     pictures = sorted(item.frame()[1] + item.frame()[3] for item in page.items if isinstance(item, Placed))
     palette = next(item for item in page.items if isinstance(item, Text) and item.words == "palette")

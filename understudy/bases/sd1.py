@@ -6,6 +6,7 @@ nothing else.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,9 +76,14 @@ class Sd1Base:
         return int(self.pipe.unet.config.sample_size * self.pipe.vae_scale_factor)
 
     @property
-    def cell_px(self) -> int:
-        """What the sides of its pictures are multiples of: a latent's own."""
+    def latent_px(self) -> int:
+        """Side of what one latent stands for."""
         return int(self.pipe.vae_scale_factor)
+
+    @property
+    def cell_px(self) -> int:
+        """What the sides of its pictures are multiples of: whole latents, and the pipeline's own demand."""
+        return math.lcm(self.latent_px, 8)
 
     def drawing_pipe(self, scheduler: Scheduler | None) -> StableDiffusionPipeline:
         """The pipeline that draws from noise alone, with the scheduler named or the base's own."""

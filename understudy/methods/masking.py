@@ -46,7 +46,7 @@ def find_rest(base: Sd1Base, pixels: Pixels, mask: Pixels, seeds: list[int]) -> 
     known = base.encode_image(picture).mean
     shape = known.shape[1:]
     noise = torch.stack([_own_noise(seed, shape) for seed in seeds]).to(known.device)
-    touched = F.max_pool2d(torch.from_numpy(mask.copy())[None, None].float(), base.cell_px)
+    touched = F.max_pool2d(torch.from_numpy(mask.copy())[None, None].float(), base.latent_px)
     return Rest(known, noise, (touched > 0).float().to(known.device))
 
 
