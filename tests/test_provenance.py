@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from understudy.domain import UserError
-from understudy.provenance import read_record, write_picture
+from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
 
 RECORD = {
     "prompt": 'Zoë "looks" <up> & 笑う\nagain',
@@ -71,3 +71,15 @@ def test_other_files_have_no_record(tmp_path: Path) -> None:
     for name in ("plain.png", "text.png", "missing.png"):
         with pytest.raises(UserError, match="give"):
             read_record(tmp_path / name)
+
+
+def test_a_composite_says_so_and_its_size_on_paper(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", np.dstack((PIXELS, PIXELS[..., :1])), RECORD, COMPOSITE, dpi=300)
+    assert read_record(tmp_path / "a.png") == RECORD
+    assert is_marked(tmp_path / "a.png", COMPOSITE)
+    assert not is_marked(tmp_path / "a.png", TRAINED)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "RGBA"
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    sidecar = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert sidecar["digital_source_type"] == COMPOSITE

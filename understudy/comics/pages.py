@@ -119,7 +119,7 @@ def enlarge(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     large = cv2.resize(np.dstack((colours, alpha * 255)), size, interpolation=cv2.INTER_CUBIC)
     # An unsharp mask as wide as the enlargement has made a step between two colours.
     soft = cv2.GaussianBlur(large, (0, 0), 0.5 * size[0] / width)
-    return np.clip(np.round(large + 0.9 * (large - soft)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(large + 0.9 * (large - soft)), 0, 255), np.uint8)
 
 
 def measure(words: str, size_pt: float, bold: bool = False) -> float:

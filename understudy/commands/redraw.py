@@ -6,9 +6,18 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FILE, FOLDER, OUT, SEED, DrawVerb, given, say
-
-STRENGTH = click.FloatRange(0, 1, min_open=True)
+from understudy.commands.verb import (
+    COUNT,
+    FILE,
+    FOLDER,
+    OUT,
+    SEED,
+    STRENGTH,
+    DrawVerb,
+    given,
+    say,
+    warn_if_left_out,
+)
 
 
 @click.command(cls=DrawVerb)
@@ -38,11 +47,13 @@ def redraw(
     from understudy.domain import UserError
     from understudy.options import validated
     from understudy.recipes import DrawSettings
+    from understudy.runs import open_run
     from understudy.terminal import listening
 
     if not prompt.strip():
         raise UserError("The prompt is empty: say what the picture shows.")
     asked = validated(DrawSettings, given(**settings))
+    warn_if_left_out([prompt], open_run(run).manifest.name)
     how_far = strength or redrawing.STRENGTH
     with listening() as notify:
         paths = redrawing.redraw(run, picture, prompt, mask, part, how_far, count, seed, asked, out, notify)

@@ -12,6 +12,7 @@ FILE = click.Path(path_type=Path)
 OUT = click.Path(path_type=Path, file_okay=False)  # refused before the work, not after it
 SEED = click.IntRange(0, 2**32 - 1)
 COUNT = click.IntRange(1, 10_000)
+STRENGTH = click.FloatRange(0, 1, min_open=True)
 
 
 class Verb(click.Command):
@@ -55,3 +56,12 @@ def say(paths: Sequence[Path]) -> None:
     """Print paths, one a line."""
     for path in paths:
         click.echo(path)
+
+
+def warn_if_left_out(prompts: Sequence[str], name: str) -> None:
+    """Say so on the error stream where prompts do not say the character's name."""
+    from understudy.recipes import says_name
+
+    if any(not says_name(prompt, name) for prompt in prompts):
+        those = "The prompt does" if len(prompts) == 1 else "Some prompts do"
+        click.echo(f"{those} not say {name}, so the pictures will not show it.", err=True)
