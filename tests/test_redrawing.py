@@ -68,7 +68,7 @@ def test_the_record_says_what_was_drawn_anew(run: Run, tmp_path: Path) -> None:
         "48",
         "64",
     )
-    assert (record["drawn_width"], record["strength"]) == ("32", "0.9")
+    assert (record["drawn_width"], record["strength"]) == ("32", "0.6")
     assert "to the pixel" in record["outside"]
     # An artist's picture is machine-made in part only; one of ours is machine-made all over.
     assert is_marked(file, COMPOSITE)

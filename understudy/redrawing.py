@@ -20,7 +20,8 @@ from understudy.provenance import COMPOSITE, TRAINED, is_marked
 from understudy.recipes import DrawSettings
 from understudy.runs import StrPath, open_run
 
-STRENGTH = 0.9
+STRENGTH = 0.6
+"""From here on, the embedded base loses faces; a larger base stands more."""
 FEATHER = 0.015
 """Over how wide a rim, as a share of the picture's longer side, the new fades in within the mask."""
 

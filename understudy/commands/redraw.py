@@ -26,7 +26,7 @@ from understudy.commands.verb import (
 @click.argument("prompt")
 @click.option("--mask", type=FILE, help="A picture of the same size: white where to draw, black elsewhere.")
 @click.option("--part", help='What to draw instead of --mask: face, hair, "left hand", "held thing" ...')
-@click.option("--strength", type=STRENGTH, help="How far to leave what is there: 1 all. [default: 0.9]")
+@click.option("--strength", type=STRENGTH, help="How far to leave what is there: 1 all. [default: 0.6]")
 @click.option("--count", type=COUNT, default=1, show_default=True, help="How many pictures.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
 @click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
