@@ -103,6 +103,9 @@ class Dreamer:
 
     follows_text: bool = False
 
+    def canvas(self, settings: DrawSettings) -> tuple[int, int]:
+        return 32, 32
+
     def __call__(self, scenes: Sequence[Scene], settings: DrawSettings, *rest: object) -> Iterator[Picture]:
         for scene in scenes:
             yield Picture(scene, np.full((32, 32, 3), scene.seed, np.uint8), {"prompt": scene.prompt})

@@ -47,7 +47,8 @@ def draw(
     settings = settings or DrawSettings()
     files: list[Path] = []
     with open_painter(opened, device=device, notify=notify) as painter:
-        laid = sketch and lay_out(sketch, painter.canvas(settings))
+        canvas = painter.canvas(settings)
+        laid = sketch and lay_out(sketch, canvas)
         notify(Step("drawing", 0, len(wishes)))
         if not painter.follows_text:
             notify(Note("This method ignores the words of a prompt: it draws the character as it likes."))

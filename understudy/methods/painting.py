@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from understudy.bases.schedulers import make_scheduler
 from understudy.bases.sd1 import Sd1Base
 from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
@@ -30,7 +31,7 @@ class Painter(Protocol):
         ...
 
     def canvas(self, settings: DrawSettings) -> tuple[int, int]:
-        """The (width, height) of the pictures; raises `UserError` for a size that cannot be drawn."""
+        """The (width, height) of the pictures; raises `UserError` for a size or scheduler that cannot be."""
         ...
 
     def __call__(
@@ -67,6 +68,8 @@ class PipelinePainter:
                 raise UserError(
                     f"This base draws sides of multiples of {cell} pixels: take {near} instead of {side}."
                 )
+        if settings.scheduler is not None:  # refused before the work, not with its first picture
+            make_scheduler(settings.scheduler, self.base.pipe.scheduler.config)
         return sides
 
     def __call__(
