@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from understudy.domain import Character, Measure, Picture, Scene, UserError, Verdict
+from understudy.domain import Character, Measure, Picture, Scene, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Judged, Note, Notify, Step, ignore
 from understudy.judges.copying import CopyingJudge, Nearest, sum_up_copies
