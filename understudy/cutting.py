@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from understudy.domain import Drawing, Pixels, UserError
-from understudy.drawings.cutting import cut_out, without_paper
-from understudy.drawings.figure import PAPER_TOLERANCE, Figure, find_figure
+from understudy.drawings.cutting import cut_out
+from understudy.drawings.figure import Figure, find_figure
 from understudy.drawings.read import read_image
 from understudy.events import Drew, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
@@ -61,10 +61,8 @@ def locate(drawing: Drawing, judge: PuppetJudge | None = None) -> Figure:
     Raises `UserError` where there is none.
     """
     found = find_figure(drawing)
-    if drawing.mask is not None:
+    if drawing.mask is not None or not (found.mask > 127).all():
         return found
-    if not (found.mask > 127).all():
-        return without_paper(found, PAPER_TOLERANCE)
     seen = (judge or PuppetJudge()).find_part(drawing.pixels, "figure")
     mask = _along_edges(drawing.pixels, seen)
     if not mask.any():

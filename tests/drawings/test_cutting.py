@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from understudy.domain import Drawing, Pixels
-from understudy.drawings.cutting import cut_out, without_paper
-from understudy.drawings.figure import PAPER_TOLERANCE, Figure, find_figure
+from understudy.drawings.cutting import cut_out
+from understudy.drawings.figure import Figure, find_figure
 
 DARK = (20, 16, 40)
 INK, FILL = (38, 33, 43), (250, 190, 60)
@@ -68,19 +68,6 @@ def test_an_alpha_that_is_given_is_kept_and_unmixed() -> None:
     cut = cut_out(Figure(over(colours, alpha, (255, 255, 255)), mask, (255, 255, 255)))
     assert np.array_equal(cut[..., 3], mask)
     assert np.abs(relaid(cut, DARK).astype(int) - over(colours, alpha, DARK)).max() <= 3
-
-
-def test_open_paper_goes_and_enclosed_paper_stays() -> None:
-    pixels = np.full((60, 60, 3), 255, np.uint8)
-    pixels[10:50, 10:50] = (60, 90, 200)
-    pixels[30:50, 25:35] = 255  # between two legs, open below
-    pixels[15:20, 20:30] = 255  # an eye
-    mask = np.zeros((60, 60), np.uint8)
-    mask[10:50, 10:50] = 255
-    found = without_paper(Figure(pixels, mask, (255, 255, 255)), PAPER_TOLERANCE).mask
-    assert (found[30:50, 25:35] == 0).all()
-    assert (found[15:20, 20:30] == 255).all()
-    assert found.sum() == mask.sum() - 200 * 255
 
 
 def test_a_flat_shadow_is_no_mix() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -50,19 +48,6 @@ def cut_out(figure: Figure) -> Pixels:
     colours[mixed] = behind[mixed]
     colours[alpha == 0] = 0
     return np.dstack((np.round(colours), np.round(alpha * 255))).astype(np.uint8)
-
-
-def without_paper(figure: Figure, tolerance: int) -> Figure:
-    """The figure without the paper in its mask that is open to the outside, as between an arm and the body.
-
-    Paper that lines enclose stays: nothing tells it from white eyes.
-    """
-    away = np.abs(figure.pixels.astype(np.int16) - np.array(figure.paper, np.int16)).max(axis=2)
-    outside = figure.mask == 0
-    open_ground = ((away <= tolerance) | outside).astype(np.uint8)
-    _, regions = cv2.connectedComponents(open_ground, connectivity=4)
-    reached = np.isin(regions, np.unique(regions[outside])) & (open_ground > 0)
-    return replace(figure, mask=np.where(reached, 0, figure.mask).astype(np.uint8))
 
 
 def _by_alpha(figure: Figure) -> Pixels:
