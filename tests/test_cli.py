@@ -195,7 +195,7 @@ def test_draw_takes_a_file_a_sketch_and_a_grid_and_keeps_the_best(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "prompts.txt").write_text("# mine\na picture of {name} waving\na picture of Mo sad\n")
-    Image.new("RGB", (40, 40), "red").save(tmp_path / "pose.png")
+    Image.new("RGB", (80, 80), "red").save(tmp_path / "pose.png")
     arguments = ["draw", str(run), "--prompts", str(tmp_path / "prompts.txt"), "--steps", "2", "--cut-out"]
     arguments += ["--best", "1", "--of", "2", "--from", str(tmp_path / "pose.png"), "--strength", "0.5"]
     arguments += ["--grid", str(tmp_path / "grid.png"), "--scheduler", "ddim", "--width", "40"]
@@ -215,8 +215,8 @@ def test_draw_takes_a_file_a_sketch_and_a_grid_and_keeps_the_best(
 
 
 def test_redraw_leaves_the_rest_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
-    mask = np.zeros((50, 60), np.uint8)
+    before = np.random.default_rng(0).integers(0, 256, (70, 60, 3), np.uint8)
+    mask = np.zeros((70, 60), np.uint8)
     mask[10:30, 20:40] = 255
     Image.fromarray(before).save(tmp_path / "page.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
@@ -229,7 +229,7 @@ def test_redraw_leaves_the_rest_alone(run: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_cut_out_needs_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = Image.new("RGB", (40, 40), "white")
+    image = Image.new("RGB", (80, 80), "white")
     image.paste("blue", (10, 10, 30, 30))
     image.save(tmp_path / "mine.png")
     assert run_command(["cut-out", str(tmp_path / "mine.png")]) == 0

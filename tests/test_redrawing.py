@@ -39,8 +39,8 @@ def read(path: Path) -> Pixels:
         return np.asarray(image)
 
 
-# Of the base's own size, larger, smaller, wide and tall, with odd sides.
-@pytest.mark.parametrize("size", [(32, 32), (200, 200), (21, 21), (41, 97), (150, 33)])
+# Larger than the base's own 32 x 32, wide and tall, with odd sides.
+@pytest.mark.parametrize("size", [(64, 64), (200, 200), (71, 71), (41, 97), (150, 33)])
 def test_outside_the_mask_every_pixel_stays(run: Run, size: tuple[int, int], tmp_path: Path) -> None:
     before = noise(*size)
     mask = np.zeros(size, np.uint8)
@@ -72,16 +72,17 @@ def test_the_record_says_what_was_drawn_anew(run: Run, tmp_path: Path) -> None:
     assert "to the pixel" in record["outside"]
     # An artist's picture is machine-made in part only; one of ours is machine-made all over.
     assert is_marked(file, COMPOSITE)
-    (ours,) = draw(run, [PROMPT], FAST, tmp_path / "ours", device="cpu")
-    large = save(tmp_path / "m32.png", np.full((32, 32), 255, np.uint8))
+    square = FAST.model_copy(update={"width": 64, "height": 64})
+    (ours,) = draw(run, [PROMPT], square, tmp_path / "ours", device="cpu")
+    large = save(tmp_path / "m32.png", np.full((64, 64), 255, np.uint8))
     (again,) = redraw(run, ours, PROMPT, large, settings=FAST, out=tmp_path, device="cpu")
     assert is_marked(again, TRAINED)
 
 
 def test_the_identical_call_gives_the_identical_file(run: Run, tmp_path: Path) -> None:
-    mask = np.zeros((32, 32), np.uint8)
+    mask = np.zeros((64, 64), np.uint8)
     mask[4:20, 4:20] = 255
-    picture, painted = save(tmp_path / "p.png", noise(32, 32)), save(tmp_path / "m.png", mask)
+    picture, painted = save(tmp_path / "p.png", noise(64, 64)), save(tmp_path / "m.png", mask)
     one, other = (
         redraw(run, picture, PROMPT, painted, settings=FAST, out=tmp_path / name, device="cpu")[0]
         for name in ("a", "b")
@@ -100,15 +101,15 @@ def test_the_new_fades_in_within_the_mask() -> None:
 
 
 def test_mistakes(run: Run, tmp_path: Path) -> None:
-    picture = save(tmp_path / "p.png", noise(32, 32))
-    small = save(tmp_path / "small.png", np.full((16, 16), 255, np.uint8))
-    black = save(tmp_path / "black.png", np.zeros((32, 32), np.uint8))
+    picture = save(tmp_path / "p.png", noise(64, 64))
+    small = save(tmp_path / "small.png", np.full((70, 70), 255, np.uint8))
+    black = save(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
     (tmp_path / "letter.png").write_text("dear Pip")
     large = save(tmp_path / "large.png", np.full((2100, 40, 3), 255, np.uint8))
     for match, path, mask, part in (
         ("either a mask or the name", picture, None, None),
         ("either a mask or the name", picture, black, "face"),
-        (r"different sizes \(16 x 16 and 32 x 32\)", picture, small, None),
+        (r"different sizes \(70 x 70 and 64 x 64\)", picture, small, None),
         ("black all over", picture, black, None),
         ("mask .*letter", picture, tmp_path / "letter.png", None),
         ("letter", tmp_path / "letter.png", black, None),

@@ -14,9 +14,9 @@ from PIL import Image
 from understudy.domain import Drawing, Pixels, UserError
 from understudy.drawings.cutting import cut_out
 from understudy.drawings.figure import Figure, find_figure
-from understudy.drawings.read import read_image
 from understudy.events import Drew, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
+from understudy.pictures import read_masked
 from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
 from understudy.runs import StrPath, write_whole
 
@@ -39,10 +39,7 @@ def cut_out_pictures(
     for picture in map(Path, pictures):
         folder = Path(out) if out is not None else picture.parent
         path = folder / f"{picture.stem}{ENDING}"
-        try:
-            pixels, mask = read_image(picture)
-        except UserError as error:
-            raise UserError(f"{picture} does not do: {error}") from error
+        pixels, mask = read_masked(picture)
         cut = cut_out(locate(Drawing(picture, pixels, "", mask), judge))
         _write(path, cut, picture)
         files.append(path)

@@ -17,7 +17,7 @@ from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.fitting import fit
 from understudy.grids import Cell, draw_grid
 from understudy.methods import open_painter
-from understudy.provenance import COMPOSITE, TRAINED, read_record, write_picture
+from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
 from understudy.recipes import DrawSettings
 from understudy.runs import StrPath, open_run
 
@@ -73,8 +73,20 @@ def read_sketch(path: StrPath, strength: float = STRENGTH) -> Sketch:
 
 def read_pixels(path: Path) -> Pixels:
     """Any picture (height, width, 3) over white paper; raises `UserError` where the file is none."""
+    return read_masked(path)[0]
+
+
+def read_masked(path: Path) -> tuple[Pixels, Pixels | None]:
+    """As `read_pixels`, with the mask (height, width) that the file's transparency is, if it has any.
+
+    What understudy drew is taken as it is; other files are read as an artist's drawings are.
+    """
+    if is_marked(path, TRAINED) or is_marked(path, COMPOSITE):
+        with Image.open(path) as image:
+            if image.mode == "RGB":
+                return np.asarray(image), None
     try:
-        return read_image(path)[0]
+        return read_image(path)
     except UserError as error:
         raise UserError(f"{path} does not do: {error}") from error
 
