@@ -1,10 +1,11 @@
-"""Six drawings of an invented character in, new pictures of it out. The whole of it in five lines:
+"""Six drawings of an invented character in, new pictures of it out. The whole of it in six lines:
 
 import understudy
 mino = understudy.read_character("drawings/mino", name="Mino", noun="girl")
 run = understudy.learn(mino, understudy.DreamBoothLora(), "runs/mino")
 files = understudy.draw(run, ["a picture of Mino reading a book"])
-report = understudy.judge(run)
+verdicts = understudy.judge(run)
+page = understudy.report(run)
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from understudy.methods import learn, open_painter
     from understudy.pictures import draw
     from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly
+    from understudy.reports.description import describe
+    from understudy.reports.report import report
 
 __all__ = [
     "Character",
@@ -28,11 +31,13 @@ __all__ = [
     "PromptOnly",
     "Scene",
     "UserError",
+    "describe",
     "draw",
     "judge",
     "learn",
     "open_painter",
     "read_character",
+    "report",
 ]
 
 # The libraries' own remarks on import and on loading are not for our users; an own setting is respected.
@@ -46,11 +51,13 @@ _HOMES = {
     "PromptOnly": "recipes",
     "Scene": "domain",
     "UserError": "domain",
+    "describe": "reports.description",
     "draw": "pictures",
     "judge": "judging",
     "learn": "methods",
     "open_painter": "methods",
     "read_character": "drawings.read",
+    "report": "reports.report",
 }
 
 

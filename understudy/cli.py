@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import click
 
 from understudy.commands.demo import demo
+from understudy.commands.describe import describe
 from understudy.commands.draw import draw
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
+from understudy.commands.report import report
 from understudy.commands.verb import Verb
 
 STOPPED = 130  # what shells report for Ctrl-C
@@ -31,9 +33,11 @@ def commands() -> None:
 
 for verb in (
     hero,
+    describe,
     learn,
     draw,
     judge,
+    report,
     demo,
 ):
     commands.add_command(verb)

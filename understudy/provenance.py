@@ -54,13 +54,16 @@ def read_record(path: Path) -> dict[str, str]:
     return texts
 
 
+def mark() -> str:
+    """The mark of a machine-made picture as an XMP packet, for any format that holds one."""
+    return _XMP.format(tool=quoteattr(_tool()), source_type=quoteattr(DIGITAL_SOURCE_TYPE))
+
+
 def _png(pixels: Pixels, record: Mapping[str, str]) -> bytes:
     texts = PngInfo()
     for key, value in record.items():
         texts.add_itxt(key, value)
-    texts.add_itxt(
-        XMP_KEYWORD, _XMP.format(tool=quoteattr(_tool()), source_type=quoteattr(DIGITAL_SOURCE_TYPE))
-    )
+    texts.add_itxt(XMP_KEYWORD, mark())
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts, compress_level=6)
     return buffer.getvalue()

@@ -1,0 +1,220 @@
+"""`report`: what came of a run, on one page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from understudy.domain import Drawing, Verdict
+from understudy.drawings.keep import kept_character
+from understudy.events import Notify, Step, ignore
+from understudy.judges.quality import QualityReport, summarise, wilson
+from understudy.recipes import PromptOnly, write_toml
+from understudy.reports.beside import find_hero, nearest_drawings, truth
+from understudy.reports.description import describe, sections
+from understudy.reports.gather import (
+    Footprint,
+    Shown,
+    read_footprint,
+    read_losses,
+    read_measures,
+    read_pictures,
+    read_verdicts,
+)
+from understudy.reports.images import drawing_uri, picture_uri
+from understudy.reports.page import duration, number, percent, readable_bytes, render
+from understudy.reports.plots import loss_curve
+from understudy.reports.repeating import (
+    drawings_line,
+    judge_command,
+    judged_prompts,
+    learn_command,
+    prompts_text,
+)
+from understudy.runs import Run, StrPath, open_run, write_whole
+from understudy.world.captions import parse
+from understudy.world.heroes import Hero
+
+REPORT_FILE = "report.html"
+MOST_PICTURES = 60
+THUMBNAIL_PX = 160
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of `n` pictures with its 95% Wilson interval."""
+
+    label: str
+    share: float
+    low: float
+    high: float
+    n: int
+
+
+def report(run: StrPath, out: StrPath | None = None, notify: Notify = ignore) -> Path:
+    """Write the page of a run to `out`, or to `report.html` in its folder, and return its path.
+
+    What is not there yet is named with the command that makes it. Raises `UserError` where there is no run,
+    its drawings are gone, or a file in it cannot be read.
+    """
+    opened = open_run(run)
+    path = Path(out) if out is not None else opened.folder / REPORT_FILE
+    write_whole(path, render("report.html", _context(opened, notify)))
+    return path
+
+
+def faults(verdict: Verdict, name: str) -> tuple[str, ...]:
+    """What is wrong with a picture, in an artist's words."""
+    asked = parse(verdict.scene.prompt, name).attributes.said()
+    wrong = [] if verdict.same_character else ["another character"]
+    for attribute, right in verdict.attributes.items():
+        if not right:
+            wish = asked.get(attribute, "as asked").replace("_", " ")
+            wrong.append(f"{attribute}: not {wish}")
+    if verdict.damaged:
+        wrong.append("something is melted or missing")
+    return (*wrong, *(f"cannot be judged: {wish}" for wish in verdict.not_judged))
+
+
+def shares_by_attribute(verdicts: Sequence[Verdict]) -> list[Share]:
+    """How often each kind of wish was right, over the pictures that were asked for it."""
+    groups: dict[str, list[bool]] = {"same character": [v.same_character for v in verdicts]}
+    for verdict in verdicts:
+        for attribute, right in verdict.attributes.items():
+            groups.setdefault(attribute, []).append(right)
+    groups["nothing damaged"] = [not v.damaged for v in verdicts]
+    return [_share(label, group) for label, group in groups.items()]
+
+
+def shares_by_prompt(verdicts: Sequence[Verdict]) -> list[Share]:
+    """How many pictures of each prompt pass."""
+    groups: dict[str, list[bool]] = {}
+    for verdict in verdicts:
+        groups.setdefault(verdict.scene.prompt, []).append(verdict.passed)
+    return [_share(prompt, group) for prompt, group in groups.items()]
+
+
+def _share(label: str, group: Sequence[bool]) -> Share:
+    return Share(label, sum(group) / len(group), *wilson(sum(group), len(group)), len(group))
+
+
+def _context(run: Run, notify: Notify) -> dict[str, object]:
+    """All that the page says."""
+    character = kept_character(run)
+    description = describe(character, notify)
+    verdicts = read_verdicts(run)
+    judged = list(verdicts.values())
+    quality = summarise(judged) if judged else None
+    hero = find_hero(character)
+    manifest = run.manifest
+    pictures, num_left_out = read_pictures(run, MOST_PICTURES)
+    return {
+        "title": f"{manifest.name}: what came of it",
+        "name": manifest.name,
+        "summary": _summary(run, len(character.drawings), quality),
+        **sections(description),
+        "thumbnail_uris": [drawing_uri(drawing.pixels, THUMBNAIL_PX) for drawing in character.drawings],
+        "quality": quality,
+        "pictures": _cards(pictures, description.character.drawings, hero, manifest.name, notify),
+        "has_truth": hero is not None,
+        "num_left_out": num_left_out,
+        "by_attribute": shares_by_attribute(judged) if judged else [],
+        "by_prompt": shares_by_prompt(judged),
+        "measures": read_measures(run),
+        **_learning(run),
+        **_costs(read_footprint(run)),
+        **_repeating(run, verdicts, hero),
+    }
+
+
+def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
+    manifest, recipe = run.manifest, run.recipe
+    drawings = "one drawing" if num_drawings == 1 else f"{num_drawings} drawings"
+    newest = run.newest()
+    match recipe:
+        case PromptOnly():
+            how = (
+                f"Not learned: the base {manifest.base} draws a {manifest.noun} from words alone, to compare."
+            )
+        case _:
+            steps = newest.step if newest else 0
+            unfinished = "" if steps >= recipe.steps or manifest.stopped_at else f" of {recipe.steps}"
+            how = f"Learned from {drawings} in {steps}{unfinished} steps, on the base {manifest.base}."
+    if quality is None:
+        return how
+    return f"{how} {percent(quality.quality_ratio)} of {quality.n} new pictures pass."
+
+
+def _cards(
+    pictures: Sequence[Shown], drawings: Sequence[Drawing], hero: Hero | None, name: str, notify: Notify
+) -> list[dict[str, object]]:
+    """What the page shows of each picture."""
+    nearest = nearest_drawings([one.picture.pixels for one in pictures], drawings)
+    cards: list[dict[str, object]] = []
+    for one, drawing in zip(pictures, nearest, strict=True):
+        true = truth(hero, one.picture.scene.prompt) if hero else None
+        cards.append(
+            {
+                "uri": picture_uri(one.path),
+                "prompt": one.picture.scene.prompt,
+                "seed": one.picture.scene.seed,
+                "verdict": one.verdict,
+                "wrong": faults(one.verdict, name) if one.verdict else (),
+                "nearest": drawing,
+                "truth_uri": drawing_uri(true, THUMBNAIL_PX) if true is not None else "",
+            }
+        )
+        notify(Step("reporting", len(cards), len(pictures)))
+    return cards
+
+
+def _learning(run: Run) -> dict[str, object]:
+    steps, losses = read_losses(run)
+    learns = not isinstance(run.recipe, PromptOnly)
+    return {
+        "loss_uri": loss_curve(steps, losses) if losses else "",
+        "no_loss": "Nothing was logged yet: give the learn command again, it goes on."
+        if learns
+        else "This method learns nothing, so there is no curve.",
+    }
+
+
+def _costs(footprint: Footprint | None) -> dict[str, object]:
+    """Titles and texts of what is known of the cost."""
+    if footprint is None:
+        return {"costs": [], "cost_note": ""}
+    costs: list[tuple[str, str]] = []
+    if footprint.seconds is not None:
+        costs.append(("time", duration(footprint.seconds)))
+    if footprint.peak_memory_bytes is not None:
+        costs.append(("memory at most", readable_bytes(footprint.peak_memory_bytes)))
+    how = f", {footprint.energy_is}" if footprint.energy_is else ""
+    if footprint.energy_wh is not None:
+        costs.append((f"electricity{how}", f"{number(footprint.energy_wh)} Wh"))
+    if footprint.co2e_g is not None:
+        costs.append((f"climate gases as CO2{how}", f"{number(footprint.co2e_g)} g"))
+    return {"costs": costs, "cost_note": footprint.says}
+
+
+def _repeating(run: Run, verdicts: Mapping[str, Verdict], hero: Hero | None) -> dict[str, object]:
+    manifest, recipe = run.manifest, run.recipe
+    learn = learn_command(run, recipe, hero)
+    judge = judge_command(run, verdicts)
+    prompt = f"a picture of {manifest.name} waving"
+    draw = shlex.join(["understudy", "draw", str(run.folder), prompt])
+    again = shlex.join(["understudy", "report", str(run.folder)])
+    return {
+        "learn_command": learn,
+        "judge_command": judge,
+        "draw_command": draw,
+        "commands": [drawings_line(run, hero), learn, judge if verdicts else draw, again],
+        "prompts_text": prompts_text(run, judged_prompts(verdicts)) if verdicts else "",
+        "plan": manifest.plan,
+        "versions": manifest.versions,
+        "base": manifest.base,
+        "base_sha256": manifest.base_sha256,
+        "fingerprints": [(one.file, one.sha256) for one in manifest.drawings],
+        "recipe_text": write_toml(recipe),
+    }
