@@ -81,7 +81,7 @@ def coloured_pixels(figure: Figure, lines: NDArray[np.bool_], paper: bool) -> Pi
         own &= away > FLAT
     changes = cv2.morphologyEx(figure.pixels, cv2.MORPH_GRADIENT, kernel).max(axis=2)
     flat = own & (changes < FLAT)
-    found = figure.pixels[flat if flat.sum() > own.sum() / 4 else own]
+    found: Pixels = figure.pixels[flat if flat.sum() > own.sum() / 4 else own]
     return found[:: max(1, -(-len(found) // MOST_PIXELS))]
 
 
@@ -126,7 +126,7 @@ def _cells(lab: Oklab, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64
     """Mean colour (C, 3) and weight (C,) of the fullest cells of a grid."""
     _, cell = np.unique(np.round(lab / CELL).astype(np.int32), axis=0, return_inverse=True)
     cell = cell.reshape(-1)
-    totals = np.bincount(cell, weights)
+    totals: NDArray[np.float64] = np.bincount(cell, weights).astype(np.float64)
     sums = np.stack([np.bincount(cell, weights * lab[:, axis]) for axis in range(3)], axis=1)
     fullest = np.argsort(-totals, kind="stable")[:MOST_CELLS]
     return sums[fullest] / totals[fullest, None], totals[fullest]

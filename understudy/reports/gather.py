@@ -12,11 +12,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from understudy.domain import Picture, Pixels, Scene, UserError, Verdict
-from understudy.judging import VERDICTS_FILE
 from understudy.provenance import read_record
-from understudy.runs import Run
+from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run
 
-JUDGED_FILE = "judged.json"
 FOOTPRINT_FILE = "footprint.json"
 
 _VERDICT = TypeAdapter(Verdict)
