@@ -85,7 +85,9 @@ def nuvimo(tmp_path_factory: pytest.TempPathFactory) -> Character:
 
 
 def test_what_is_missing_is_named_with_its_command(run: Run) -> None:
-    text = page_of(run).text
+    page = page_of(run)
+    text = page.text
+    assert [alt for alt, _ in page.images][:3] == [f"Drawing drawing_{number}.png" for number in range(3)]
     assert f"No picture is judged yet: understudy judge {run.folder}" in text
     assert f"No picture is drawn yet: understudy draw {run.folder} 'a picture of Pip waving'" in text
     assert f"Not measured yet: understudy judge {run.folder}" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from PIL import Image
@@ -34,7 +35,7 @@ def find_hero(character: Character) -> Hero | None:
     """The invented hero that these are the drawings of, or None: a name alone proves nothing."""
     if not character.drawings or character.drawings[0].pixels.shape != drawings(EXAMPLE)[0].pixels.shape:
         return None
-    named = (one for one in (EXAMPLE, *map(hero, DEVELOPMENT_SEEDS)) if one.name == character.name)
+    named = (one for one in chain((EXAMPLE,), map(hero, DEVELOPMENT_SEEDS)) if one.name == character.name)
     return next((one for one in named if _drew(one, character)), None)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from understudy.domain import Drawing, Verdict
+from understudy.domain import Character, Drawing, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Notify, Step, ignore
 from understudy.judges.quality import QualityReport, summarise, wilson
@@ -102,7 +102,7 @@ def _share(label: str, group: Sequence[bool]) -> Share:
 
 def _context(run: Run, notify: Notify) -> dict[str, object]:
     """All that the page says."""
-    character = kept_character(run)
+    character = _as_handed_in(run)
     description = describe(character, notify)
     verdicts = read_verdicts(run)
     judged = list(verdicts.values())
@@ -117,7 +117,7 @@ def _context(run: Run, notify: Notify) -> dict[str, object]:
         **sections(description),
         "thumbnail_uris": [drawing_uri(drawing.pixels, THUMBNAIL_PX) for drawing in character.drawings],
         "quality": quality,
-        "pictures": _cards(pictures, description.character.drawings, hero, manifest.name, notify),
+        "pictures": _cards(pictures, character.drawings, hero, manifest.name, notify),
         "has_truth": hero is not None,
         "num_left_out": num_left_out,
         "by_attribute": shares_by_attribute(judged) if judged else [],
@@ -127,6 +127,19 @@ def _context(run: Run, notify: Notify) -> dict[str, object]:
         **_costs(read_footprint(run)),
         **_repeating(run, verdicts, hero),
     }
+
+
+def _as_handed_in(run: Run) -> Character:
+    """The run's character, its drawings called as the artist called them."""
+    character, records = kept_character(run), run.manifest.drawings
+    if len(records) != len(character.drawings):  # somebody changed the folder
+        return character
+    # These paths hold nothing: the artist's own files, and their sizes, are not the run's to know.
+    drawings = [
+        replace(drawing, path=run.folder / record.file)
+        for drawing, record in zip(character.drawings, records, strict=True)
+    ]
+    return replace(character, drawings=tuple(drawings))
 
 
 def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
