@@ -116,8 +116,8 @@ def test_all_that_is_there_is_told(run: Run) -> None:
     assert f"the true share lies between {low:.0%} and {high:.0%}" in page.text
     assert "✓ passes" in page.text
     assert "✗ another character; mood: not smiling; something is melted or missing" in page.text
-    assert "a picture of Pip <script> not judged" in page.text
-    assert "copied 0.05 0.01 to 0.2 39 Two are near a drawing." in page.text
+    assert "Pip <script> not judged" in page.text
+    assert "copied 0.05 0.01 to 0.2 (95% interval), n = 39 Two are near a drawing." in page.text
     assert "time 84 s memory at most 1.5 GB electricity, estimated 1.23 Wh" in page.text
     assert "A guess from 65 W." in page.text
     assert sum(alt.startswith("Loss") for alt, _ in page.images) == 1

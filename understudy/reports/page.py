@@ -27,6 +27,7 @@ def render(template: str, context: Mapping[str, object]) -> bytes:
         "bytes": readable_bytes,
         "words": words,
         "duration": duration,
+        "scene": scene,
     }
     return environment.get_template(template).render({"version": VERSION, **context}).encode()
 
@@ -55,6 +56,11 @@ def readable_bytes(count: float) -> str:
 def words(name: str) -> str:
     """ "hands_on_face" -> "hands on face"."""
     return name.replace("_", " ")
+
+
+def scene(prompt: str) -> str:
+    """What a prompt shows, without the words with which all begin: "Mo eating a sandwich"."""
+    return prompt.removeprefix("a picture of ")
 
 
 def duration(seconds: float) -> str:

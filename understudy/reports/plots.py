@@ -33,7 +33,7 @@ SMOOTHED = 12
 def loss_curve(steps: Sequence[int], losses: Sequence[float]) -> str:
     """The loss at each logged step as dots, and its running mean as a line; an SVG data URI."""
     figure, (axes,) = _begin()
-    axes.plot(steps, losses, ".", color=_FAINT, markersize=4)
+    axes.plot(steps, losses, ".", color=_INK, markersize=4, alpha=0.45, markeredgewidth=0)
     window = max(1, len(losses) // SMOOTHED)
     smooth = np.convolve(losses, np.ones(window) / window, "valid")
     axes.plot(steps[window // 2 : window // 2 + len(smooth)], smooth, color=_ACCENT, linewidth=1.8)
@@ -56,7 +56,7 @@ def value_histogram(counts: Sequence[Sequence[int]]) -> str:
         axes.bar(starts, share, width=VALUES_A_BAR * 0.85, align="edge", color=colour)
         axes.set_yscale("log")
         axes.set_ylim(0.01, 100)
-        axes.set_yticks([0.01, 1, 100], ["0.01%", "1%", "100%"])
+        axes.set_yticks([0.1, 10], ["0.1%", "10%"])
         axes.minorticks_off()
         axes.set_xticks([])
         axes.text(0, 30, name, color=_INK, fontsize=8.5)

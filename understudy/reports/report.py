@@ -24,7 +24,7 @@ from understudy.reports.gather import (
     read_verdicts,
 )
 from understudy.reports.images import drawing_uri, picture_uri
-from understudy.reports.page import duration, number, percent, readable_bytes, render
+from understudy.reports.page import duration, number, percent, readable_bytes, render, scene
 from understudy.reports.plots import loss_curve
 from understudy.reports.repeating import (
     drawings_line,
@@ -93,7 +93,7 @@ def shares_by_prompt(verdicts: Sequence[Verdict]) -> list[Share]:
     groups: dict[str, list[bool]] = {}
     for verdict in verdicts:
         groups.setdefault(verdict.scene.prompt, []).append(verdict.passed)
-    return [_share(prompt, group) for prompt, group in groups.items()]
+    return [_share(scene(prompt), group) for prompt, group in groups.items()]
 
 
 def _share(label: str, group: Sequence[bool]) -> Share:
