@@ -27,6 +27,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.page.tags.add(tag)
+        self.page.text += " "
         if tag not in ALONE:
             self.open.append(tag)
         if tag == "img":

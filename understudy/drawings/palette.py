@@ -61,7 +61,7 @@ def hex_of(colour: Rgb) -> str:
 
 
 def commonest(pixels: Pixels) -> Rgb:
-    """The colour that most pixels of (N, 3) have; of equals, the darkest."""
+    """The colour that most pixels of (N, 3) have."""
     codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     values, counts = np.unique(codes, return_counts=True)
     code = int(values[counts.argmax()])
@@ -72,7 +72,8 @@ def coloured_pixels(figure: Figure, lines: NDArray[np.bool_], paper: bool) -> Pi
     """The (N, 3) pixels of a figure's areas of colour, at most 20,000, evenly picked.
 
     Left out are `lines`, where areas meet and mix, and with `paper` true what has the paper's colour, which
-    a mask from flat paper encloses between arm and body. A painted surface is nowhere flat: all of it counts.
+    a mask from flat paper encloses between arm and body; white clothes on white paper go with it. A painted
+    surface is nowhere flat: all of it counts.
     """
     kernel = np.ones((3, 3), np.uint8)
     own = (figure.mask > 127) & ~cv2.dilate(lines.astype(np.uint8), kernel).astype(bool)
@@ -91,35 +92,29 @@ def find_palette(pixels: Sequence[Pixels]) -> tuple[Swatch, ...]:
     Colours are gathered in cells of Oklab and the nearest groups joined, by Ward's rule (1963), until all lie
     apart: no number of colours has to be guessed, and the same drawings give the same palette.
     """
-    filled = [each for each in pixels if len(each)]
-    if not filled:
+    sizes = np.array([len(each) for each in pixels], np.int64)
+    if not sizes.any():
         return ()
-    everything = np.concatenate(filled)
+    everything = np.concatenate(pixels)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
     lab = to_oklab(everything)
-    # Each drawing weighs the same.
-    weights = np.concatenate([np.full(len(each), 1 / len(each)) for each in filled]) / len(filled)
-    centres = _join(*_cells(lab, weights))
-    nearest = _nearest(lab, centres)
-    owner = np.concatenate([np.full(len(each), at) for at, each in enumerate(pixels)])
-    swatches = []
-    for at in range(len(centres)):
-        mine = nearest == at
-        if weights[mine].sum() < LEAST_SHARE:
-            continue
-        shares = tuple(
-            float((mine & (owner == number)).sum() / len(each)) if len(each) else 0.0
-            for number, each in enumerate(pixels)
-        )
-        means = [
-            lab[mine & (owner == number)].mean(axis=0)
-            for number, share in enumerate(shares)
-            if share >= PRESENT
-        ]
-        drift = (
-            float(np.linalg.norm(np.array(means) - np.mean(means, axis=0), axis=1).max()) if means else 0.0
-        )
-        swatches.append(Swatch(commonest(everything[mine]), float(weights[mine].sum()), shares, drift))
-    return tuple(sorted(swatches, key=lambda swatch: -swatch.share)[:MOST_SWATCHES])
+    weights = 1 / sizes[owner] / np.count_nonzero(sizes)  # each drawing weighs the same
+    nearest = _nearest(lab, _join(*_cells(lab, weights)))
+    totals = np.bincount(nearest, weights)
+    swatches = [
+        _swatch(everything[nearest == at], lab[nearest == at], owner[nearest == at], sizes)
+        for at in np.argsort(-totals, kind="stable")[:MOST_SWATCHES]
+        if totals[at] >= LEAST_SHARE
+    ]
+    return tuple(swatches)
+
+
+def _swatch(pixels: Pixels, lab: Oklab, owner: NDArray[np.int64], sizes: NDArray[np.int64]) -> Swatch:
+    """The swatch of a group of pixels (N, 3); `owner` (N,) numbers their drawings, of `sizes` pixels each."""
+    shares = np.bincount(owner, minlength=len(sizes)) / np.maximum(sizes, 1)
+    means = [lab[owner == at].mean(axis=0) for at in np.flatnonzero(shares >= PRESENT)]
+    drift = max(float(np.linalg.norm(mean - np.mean(means, axis=0))) for mean in means)
+    return Swatch(commonest(pixels), float(shares[sizes > 0].mean()), tuple(shares.tolist()), drift)
 
 
 def _cells(lab: Oklab, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

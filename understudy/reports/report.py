@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from understudy.domain import Character, Drawing, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Notify, Step, ignore
-from understudy.judges.quality import QualityReport, summarise, wilson
+from understudy.judges.quality import QualityReport, summarise
 from understudy.recipes import PromptOnly, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.description import describe, sections
@@ -24,7 +24,7 @@ from understudy.reports.gather import (
     read_verdicts,
 )
 from understudy.reports.images import drawing_uri, picture_uri
-from understudy.reports.page import duration, number, percent, readable_bytes, render, scene
+from understudy.reports.page import duration, number, percent, readable_bytes, render
 from understudy.reports.plots import loss_curve
 from understudy.reports.repeating import (
     drawings_line,
@@ -33,24 +33,13 @@ from understudy.reports.repeating import (
     learn_command,
     prompts_text,
 )
+from understudy.reports.shares import faults, shares_by_attribute, shares_by_prompt
 from understudy.runs import Run, StrPath, open_run, write_whole
-from understudy.world.captions import parse
 from understudy.world.heroes import Hero
 
 REPORT_FILE = "report.html"
 MOST_PICTURES = 60
 THUMBNAIL_PX = 160
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of `n` pictures with its 95% Wilson interval."""
-
-    label: str
-    share: float
-    low: float
-    high: float
-    n: int
 
 
 def report(run: StrPath, out: StrPath | None = None, notify: Notify = ignore) -> Path:
@@ -63,41 +52,6 @@ def report(run: StrPath, out: StrPath | None = None, notify: Notify = ignore) ->
     path = Path(out) if out is not None else opened.folder / REPORT_FILE
     write_whole(path, render("report.html", _context(opened, notify)))
     return path
-
-
-def faults(verdict: Verdict, name: str) -> tuple[str, ...]:
-    """What is wrong with a picture, in an artist's words."""
-    asked = parse(verdict.scene.prompt, name).attributes.said()
-    wrong = [] if verdict.same_character else ["another character"]
-    for attribute, right in verdict.attributes.items():
-        if not right:
-            wish = asked.get(attribute, "as asked").replace("_", " ")
-            wrong.append(f"{attribute}: not {wish}")
-    if verdict.damaged:
-        wrong.append("something is melted or missing")
-    return (*wrong, *(f"cannot be judged: {wish}" for wish in verdict.not_judged))
-
-
-def shares_by_attribute(verdicts: Sequence[Verdict]) -> list[Share]:
-    """How often each kind of wish was right, over the pictures that were asked for it."""
-    groups: dict[str, list[bool]] = {"same character": [v.same_character for v in verdicts]}
-    for verdict in verdicts:
-        for attribute, right in verdict.attributes.items():
-            groups.setdefault(attribute, []).append(right)
-    groups["nothing damaged"] = [not v.damaged for v in verdicts]
-    return [_share(label, group) for label, group in groups.items()]
-
-
-def shares_by_prompt(verdicts: Sequence[Verdict]) -> list[Share]:
-    """How many pictures of each prompt pass."""
-    groups: dict[str, list[bool]] = {}
-    for verdict in verdicts:
-        groups.setdefault(verdict.scene.prompt, []).append(verdict.passed)
-    return [_share(scene(prompt), group) for prompt, group in groups.items()]
-
-
-def _share(label: str, group: Sequence[bool]) -> Share:
-    return Share(label, sum(group) / len(group), *wilson(sum(group), len(group)), len(group))
 
 
 def _context(run: Run, notify: Notify) -> dict[str, object]:
