@@ -45,6 +45,7 @@ TORCHLESS = {
     "runs",
     "energy",
     "footprint",
+    "reports",
 }
 
 

@@ -6,6 +6,8 @@ import base64
 import json
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -84,6 +86,15 @@ def nuvimo(tmp_path_factory: pytest.TempPathFactory) -> Character:
     folder = tmp_path_factory.mktemp("nuvimo")
     write_drawings(EXAMPLE, folder)
     return read_character(folder, EXAMPLE.name, EXAMPLE.noun)
+
+
+def test_pages_need_no_torch() -> None:
+    code = (
+        "import sys, understudy.reports.report, understudy.reports.description; "
+        "print(sorted({'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
 
 
 def test_what_is_missing_is_named_with_its_command(run: Run) -> None:

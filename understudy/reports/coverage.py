@@ -63,7 +63,10 @@ def _about_the_set(coverage: Coverage) -> Iterator[str]:
     """What is missing among the drawings and their captions."""
     num, views, moods = coverage.num_drawings, coverage.counts["view"], coverage.counts["mood"]
     if num < ENOUGH_DRAWINGS:
-        yield f"{_count(num)}: six teach the character better, from front, side and back, and one portrait."
+        yield (
+            f"{count_drawings(num)}: six teach the character better, from front, side and back, and one "
+            "portrait."
+        )
     if not coverage.num_captions:
         yield (
             "No drawing has a caption, so views and moods are unknown: add captions.csv with the columns "
@@ -71,7 +74,8 @@ def _about_the_set(coverage: Coverage) -> Iterator[str]:
         )
         return
     if coverage.num_captions < num:
-        yield f"{_count(num - coverage.num_captions)} without a caption: say what the character does there."
+        silent = count_drawings(num - coverage.num_captions)
+        yield f"{silent} without a caption: say what the character does there."
     if coverage.unknown["view"]:
         yield (
             f'{_captions(coverage.unknown["view"])} not say the view: add "front view", "side view" or '
@@ -130,7 +134,8 @@ def _names(drawings: Iterator[DrawingFigures]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{len(names)} drawings"
 
 
-def _count(num: int) -> str:
+def count_drawings(num: int) -> str:
+    """ "One drawing", "6 drawings"."""
     return "One drawing" if num == 1 else f"{num} drawings"
 
 

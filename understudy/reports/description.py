@@ -12,7 +12,7 @@ from understudy.drawings.describe import Statistics
 from understudy.drawings.describe import describe as measure
 from understudy.drawings.read import read_character
 from understudy.events import Notify, ignore
-from understudy.reports.coverage import ASPECTS, Coverage, advise, cover
+from understudy.reports.coverage import ASPECTS, Coverage, advise, count_drawings, cover
 from understudy.reports.images import draw_grid, drawing_uri, png, split_channels
 from understudy.reports.page import number, percent, render, words
 from understudy.reports.plots import hue_wheel, value_histogram
@@ -53,7 +53,7 @@ class Description:
         width, height, paper = (statistics.spreads[key] for key in ("width_px", "height_px", "paper_share"))
         colours = [f"{one.hex} {percent(one.share)}" for one in statistics.palette]
         lines = [
-            f"{len(statistics.drawings)} drawings, {_range(width.min, width.max)} x "
+            f"{count_drawings(len(statistics.drawings))}, {_range(width.min, width.max)} x "
             f"{_range(height.min, height.max)} pixels; {percent(paper.mean)} of them is paper.",
             f"Colours: {', '.join(colours) or 'none'}.",
             f"Lines: {line_text(statistics)}",
@@ -120,7 +120,7 @@ def line_text(statistics: Statistics) -> str:
     if weight is None:
         return "no ink lines were found; the drawings may be painted, or have light outlines."
     without = len(statistics.drawings) - len(inks)
-    rest = f" {without} drawings have no lines." if without else ""
+    rest = f" Without lines: {count_drawings(without).lower()}." if without else ""
     colours = list(dict.fromkeys(ink.hex for ink in inks))
     said = colours[0] if len(colours) == 1 else f"{colours[0]} and {len(colours) - 1} other shades"
     return (

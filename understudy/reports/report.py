@@ -13,6 +13,7 @@ from understudy.events import Notify, Step, ignore
 from understudy.judges.quality import QualityReport, summarise
 from understudy.recipes import PromptOnly, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
+from understudy.reports.coverage import count_drawings
 from understudy.reports.description import describe, sections
 from understudy.reports.gather import (
     Footprint,
@@ -98,7 +99,7 @@ def _as_handed_in(run: Run) -> Character:
 
 def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
     manifest, recipe = run.manifest, run.recipe
-    drawings = "one drawing" if num_drawings == 1 else f"{num_drawings} drawings"
+    drawings = count_drawings(num_drawings).lower()
     newest = run.newest()
     match recipe:
         case PromptOnly():
