@@ -16,12 +16,14 @@ from understudy.commands.verb import FOLDER, OUT, Verb, say
 def describe(drawings: Path, as_json: bool, out: Path | None) -> None:
     """Say what the drawings in DRAWINGS are like: sizes, colours, lines, views, and what is missing."""
     from understudy.reports.description import describe as describe_drawings
-    from understudy.reports.description import write_description
+    from understudy.reports.description import refuse_drawings_folder, write_description
     from understudy.terminal import listening
 
+    if out is not None:
+        refuse_drawings_folder(out, drawings)  # now, not after the work
     with listening() as notify:
         description = describe_drawings(drawings, notify)
-    paths = write_description(description, out) if out else []
+    paths = write_description(description, out) if out is not None else []
     click.echo(description.json() if as_json else description.text())
     if not as_json:
         say(paths)

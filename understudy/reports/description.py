@@ -62,7 +62,7 @@ class Description:
             said = [f"{words(value)} {count}" for value, count in coverage.counts[aspect].items()]
             if coverage.unknown[aspect]:
                 said.append(f"not said {coverage.unknown[aspect]}")
-            lines.append(f"{title}: {', '.join(said)}.")
+            lines.append(f"{title}: {', '.join(said) or 'none'}.")
         return "\n".join([*lines, *(f"- {sentence}" for sentence in self.advice)])
 
 
@@ -83,17 +83,23 @@ def describe(drawings: StrPath | Character, notify: Notify = ignore) -> Descript
 def write_description(description: Description, folder: StrPath) -> list[Path]:
     """Write page, grid and JSON into `folder`, and return their paths, the page first.
 
-    Raises `UserError` where the grid would lie among the drawings, and be learned as one of them.
+    Raises `UserError` as `refuse_drawings_folder` does.
     """
     out = Path(folder)
-    if any(out.resolve() == drawing.path.resolve().parent for drawing in description.character.drawings):
-        raise UserError(f"{out} holds the drawings themselves: give another folder for the description.")
+    for drawing in description.character.drawings:
+        refuse_drawings_folder(out, drawing.path.parent)
     paths = [out / PAGE_FILE, out / GRID_FILE, out / JSON_FILE]
     page = render("description.html", {"title": "The drawings", **sections(description)})
     contents = (page, png(draw_grid(description.character.drawings)), description.json().encode())
     for path, content in zip(paths, contents, strict=True):
         write_whole(path, content)
     return paths
+
+
+def refuse_drawings_folder(out: Path, drawings: Path) -> None:
+    """Raise `UserError` where the grid would lie among the drawings, and be learned as one of them."""
+    if out.resolve() == drawings.resolve():
+        raise UserError(f"{out} holds the drawings themselves: give another folder for the description.")
 
 
 def sections(description: Description) -> dict[str, object]:
