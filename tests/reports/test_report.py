@@ -121,7 +121,7 @@ def test_all_that_is_there_is_told(run: Run) -> None:
     (run.folder / "judged.json").write_text(json.dumps(judged))
     cost = {"seconds": 84.2, "peak_memory_bytes": 1.5e9, "energy_wh": 1.23, "co2e_g": 0.58}
     (run.folder / "footprint.json").write_text(
-        json.dumps({**cost, "energy_is": "estimated", "says": "A guess from 65 W."})
+        json.dumps({**cost, "energy_is": "estimated", "says": "It took 84 s."})
     )
     page = page_of(run)
     assert "50% of 2 new pictures pass." in page.text
@@ -132,15 +132,15 @@ def test_all_that_is_there_is_told(run: Run) -> None:
     assert "Pip <script> not judged" in page.text
     assert "copied 0.05 0.01 to 0.2 (95% interval), n = 39 Two are near a drawing." in page.text
     assert "time 84 s memory at most 1.5 GB electricity, estimated 1.23 Wh" in page.text
-    assert "A guess from 65 W." in page.text
+    assert "Learning took 1 min 24 s, at most 1.5 GB of memory" in page.text
     assert sum(alt.startswith("Loss") for alt, _ in page.images) == 1
     assert not any(alt == "The truth" for alt, _ in page.images)
     assert "No picture is judged yet" not in page.text
 
 
 def test_damaged_files_are_one_sentence(run: Run) -> None:
-    for file in (VERDICTS_FILE, "judged.json", "footprint.json"):
-        for content in ("{", "[]", '{"seconds": "soon", "copied": {"value": "high"}}'):
+    for file in (VERDICTS_FILE, "judged.json"):
+        for content in ("{", "[]", '{"copied": {"value": "high"}}'):
             (run.folder / file).write_text(content)
             with pytest.raises(UserError, match=file):
                 report(run)

@@ -15,8 +15,6 @@ from understudy.domain import Picture, Pixels, Scene, UserError, Verdict
 from understudy.provenance import read_record
 from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run
 
-FOOTPRINT_FILE = "footprint.json"
-
 _VERDICT = TypeAdapter(Verdict)
 
 
@@ -31,19 +29,6 @@ class Measure(BaseModel):
     high: float | None = None
     n: int
     says: str
-
-
-class Footprint(BaseModel):
-    """What learning cost; None is what was not recorded."""
-
-    model_config = ConfigDict(frozen=True)
-
-    seconds: float | None = None
-    peak_memory_bytes: float | None = None
-    energy_wh: float | None = None
-    co2e_g: float | None = None
-    energy_is: str | None = None
-    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,15 +90,6 @@ def read_measures(run: Run) -> list[Measure]:
         ]
     except ValidationError as error:
         raise _unreadable(run.folder / JUDGED_FILE) from error
-
-
-def read_footprint(run: Run) -> Footprint | None:
-    """What `footprint.json` says; None where it is not there."""
-    entries = _read_object(run.folder / FOOTPRINT_FILE)
-    try:
-        return Footprint.model_validate(entries) if entries else None
-    except ValidationError as error:
-        raise _unreadable(run.folder / FOOTPRINT_FILE) from error
 
 
 def read_losses(run: Run) -> tuple[list[int], list[float]]:

@@ -10,15 +10,14 @@ from pathlib import Path
 from understudy.domain import Character, Drawing, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Notify, Step, ignore
+from understudy.footprint import Footprint, read_footprint
 from understudy.judges.quality import QualityReport, summarise
 from understudy.recipes import PromptOnly, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.coverage import count_drawings
 from understudy.reports.description import describe, sections
 from understudy.reports.gather import (
-    Footprint,
     Shown,
-    read_footprint,
     read_losses,
     read_measures,
     read_pictures,
@@ -153,16 +152,12 @@ def _costs(footprint: Footprint | None) -> dict[str, object]:
     """Titles and texts of what is known of the cost."""
     if footprint is None:
         return {"costs": [], "cost_note": ""}
-    costs: list[tuple[str, str]] = []
-    if footprint.seconds is not None:
-        costs.append(("time", duration(footprint.seconds)))
-    if footprint.peak_memory_bytes is not None:
-        costs.append(("memory at most", readable_bytes(footprint.peak_memory_bytes)))
-    how = f", {footprint.energy_is}" if footprint.energy_is else ""
-    if footprint.energy_wh is not None:
-        costs.append((f"electricity{how}", f"{number(footprint.energy_wh)} Wh"))
-    if footprint.co2e_g is not None:
-        costs.append((f"climate gases as CO2{how}", f"{number(footprint.co2e_g)} g"))
+    costs = [
+        ("time", duration(footprint.seconds)),
+        ("memory at most", readable_bytes(footprint.peak_memory_bytes)),
+        (f"electricity, {footprint.energy_is}", f"{number(footprint.energy_wh)} Wh"),
+        (f"climate gases as CO2, {footprint.energy_is}", f"{number(footprint.co2e_g)} g"),
+    ]
     return {"costs": costs, "cost_note": footprint.says}
 
 
