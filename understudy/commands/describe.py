@@ -10,17 +10,18 @@ from understudy.commands.verb import FOLDER, OUT, Verb, say
 
 
 @click.command(cls=Verb)
-@click.argument("drawings", type=FOLDER)
+@click.argument("drawings", type=FOLDER, nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
 @click.option("--out", type=OUT, help="Also write a page, a grid and the JSON to this folder.")
-def describe(drawings: Path, as_json: bool, out: Path | None) -> None:
-    """Say what the drawings in DRAWINGS are like: sizes, colours, lines, views, and what is missing."""
+def describe(drawings: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+    """Say what DRAWINGS (folders, files or zips) are like: sizes, colours, lines, views, and what is missing."""
     from understudy.reports.description import describe as describe_drawings
     from understudy.reports.description import refuse_drawings_folder, write_description
     from understudy.terminal import listening
 
     if out is not None:
-        refuse_drawings_folder(out, drawings)  # now, not after the work
+        for place in drawings:
+            refuse_drawings_folder(out, place)  # now, not after the work
     with listening() as notify:
         description = describe_drawings(drawings, notify)
     paths = write_description(description, out) if out is not None else []

@@ -11,6 +11,7 @@ from understudy.domain import Character, UserError
 from understudy.drawings.describe import Statistics
 from understudy.drawings.describe import describe as measure
 from understudy.drawings.read import read_character
+from understudy.drawings.sources import Sources
 from understudy.events import Notify, ignore
 from understudy.reports.coverage import ASPECTS, Coverage, advise, count_drawings, cover
 from understudy.reports.images import draw_grid, drawing_uri, png, split_channels
@@ -66,15 +67,15 @@ class Description:
         return "\n".join([*lines, *(f"- {sentence}" for sentence in self.advice)])
 
 
-def describe(drawings: StrPath | Character, notify: Notify = ignore) -> Description:
-    """Describe the drawings in a folder, or those of a character that was read already.
+def describe(drawings: Sources | Character, notify: Notify = ignore) -> Description:
+    """Describe the drawings in a folder, a zip or files, or those of a character that was read already.
 
     Raises `UserError` as `read_character` does.
     """
     if isinstance(drawings, Character):
         character, name = drawings, drawings.name
     else:
-        character, name = read_character(Path(drawings), UNNAMED, notify=notify), None
+        character, name = read_character(drawings, UNNAMED, notify=notify), None
     statistics = measure(character.drawings, notify)
     coverage = cover(character.drawings, name)
     return Description(character, statistics, coverage, advise(statistics, coverage))
