@@ -14,7 +14,7 @@ from understudy.commands.verb import FOLDER, OUT, Verb, say
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
 @click.option("--out", type=OUT, help="Also write a page, a grid and the JSON to this folder.")
 def describe(drawings: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
-    """Say what DRAWINGS (folders, files or zips) are like: sizes, colours, lines, views, and what is missing."""
+    """Say what DRAWINGS (folders, files, zips) are like: sizes, colours, lines, views, what is missing."""
     from understudy.reports.description import describe as describe_drawings
     from understudy.reports.description import refuse_drawings_folder, write_description
     from understudy.terminal import listening
