@@ -81,7 +81,8 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
-    for verb in ("learn", "draw", "redraw", "cut-out", "sheet", "judge", "hero", "demo"):
+    verbs = ("describe", "learn", "draw", "redraw", "cut-out", "sheet", "judge", "report", "hero", "demo")
+    for verb in verbs:
         assert f"\n  {verb} " in result.stdout
 
 
@@ -292,6 +293,31 @@ def test_judge_says_what_it_cannot_judge(
     assert "tennis" in text
 
 
+def test_describe_prints_what_the_drawings_are_like(
+    drawings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run_command(["describe", str(drawings), "--out", str(tmp_path / "described")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("3 drawings, 48 x 64 pixels")
+    assert all(colour in lines[1] for colour in ("#ff0000", "#008000", "#0000ff"))
+    assert [Path(line).name for line in lines[-3:]] == ["description.html", "grid.png", "description.json"]
+    assert run_command(["describe", str(drawings), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "described" / "description.json").read_text())
+    assert "themselves" in mistake(capsys, "describe", drawings, "--out", drawings)
+    assert "no folder" in mistake(capsys, "describe", tmp_path / "missing")
+
+
+def test_report_writes_a_page(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run_command(["report", str(run)]) == 0
+    assert Path(capsys.readouterr().out.strip()) == run / "report.html"
+    assert run_command(["report", str(run), "--out", str(tmp_path / "mo.html")]) == 0
+    assert (tmp_path / "mo.html").read_bytes() == (run / "report.html").read_bytes()
+    assert "no run" in mistake(capsys, "report", tmp_path)
+
+
 def test_hero_writes_six_drawings_that_can_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -334,13 +360,19 @@ def test_hero_overwrites_nothing_of_another(tmp_path: Path, capsys: pytest.Captu
     assert (tmp_path / "captions.csv").read_text() == "file,caption\n"
 
 
-def test_demo_makes_a_sheet(toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_makes_a_sheet_and_a_report(
+    toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     assert run_command(["demo", "--out", str(tmp_path), "--base", str(toy_base), "--steps", "1"]) == 0
-    sheet = Path(capsys.readouterr().out.strip())
+    sheet, page = map(Path, capsys.readouterr().out.splitlines())
     assert sheet == tmp_path / "sheet.png"
     assert len(list(tmp_path.glob("run-*/pictures/*.png"))) == 12
     assert Image.open(sheet).size[0] > 1000
+    assert [page] == list(tmp_path.glob("run-*/report.html"))
+    text = page.read_text()
+    assert text.count('alt="The truth"') == 12
+    assert "12 new pictures pass" in text
 
 
 def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(

@@ -30,7 +30,7 @@ LAYERS = (
     {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "world"}
+OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "reports", "world"}
 TORCHLESS = {
     "domain",
     "events",
@@ -47,6 +47,7 @@ TORCHLESS = {
     "runs",
     "energy",
     "footprint",
+    "reports",
 }
 
 

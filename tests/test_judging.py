@@ -14,11 +14,11 @@ import pytest
 from understudy.domain import Character, Drawing, Picture, Scene, Verdict
 from understudy.events import Drew, Event, Judged, Note, Notify, ignore
 from understudy.judges.quality import QualityReport
-from understudy.judging import JUDGED_FILE, VERDICTS_FILE, judge
+from understudy.judging import judge
 from understudy.methods import Painter, learn
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, PromptOnly
-from understudy.runs import Run
+from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run
 
 
 def likes_waving(pictures: Sequence[Picture], character: Character) -> list[Verdict]:

@@ -1,10 +1,11 @@
-"""Six drawings of an invented character in, new pictures of it out. The whole of it in five lines:
+"""Six drawings of an invented character in, new pictures of it out. The whole of it in six lines:
 
 import understudy
 mino = understudy.read_character("drawings/mino", name="Mino", noun="girl")
 run = understudy.learn(mino, understudy.DreamBoothLora(), "runs/mino")
 files = understudy.draw(run, ["a picture of Mino reading a book"])
-report = understudy.judge(run)
+verdicts = understudy.judge(run)
+page = understudy.report(run)
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly
     from understudy.redrawing import redraw
+    from understudy.reports.description import describe
+    from understudy.reports.report import report
 
 __all__ = [
     "Character",
@@ -34,6 +37,7 @@ __all__ = [
     "Sketch",
     "UserError",
     "cut_out_pictures",
+    "describe",
     "draw",
     "draw_best",
     "judge",
@@ -43,6 +47,7 @@ __all__ = [
     "read_character",
     "read_sketch",
     "redraw",
+    "report",
     "write_grid",
 ]
 
@@ -59,6 +64,7 @@ _HOMES = {
     "Sketch": "domain",
     "UserError": "domain",
     "cut_out_pictures": "cutting",
+    "describe": "reports.description",
     "draw": "pictures",
     "draw_best": "picking",
     "judge": "judging",
@@ -69,6 +75,7 @@ _HOMES = {
     "read_sketch": "pictures",
     "redraw": "redrawing",
     "write_grid": "pictures",
+    "report": "reports.report",
 }
 
 

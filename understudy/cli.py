@@ -10,11 +10,13 @@ import click
 
 from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
+from understudy.commands.describe import describe
 from understudy.commands.draw import draw
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
 from understudy.commands.redraw import redraw
+from understudy.commands.report import report
 from understudy.commands.sheet import sheet
 from understudy.commands.verb import Verb
 
@@ -34,12 +36,14 @@ def commands() -> None:
 
 for verb in (
     hero,
+    describe,
     learn,
     draw,
     redraw,
     cut_out,
     sheet,
     judge,
+    report,
     demo,
 ):
     commands.add_command(verb)

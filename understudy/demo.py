@@ -1,11 +1,10 @@
-"""The example character from its six drawings to a sheet of new pictures, beside the truth."""
+"""The example character from its six drawings to a sheet of new pictures, beside the truth, and a report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from understudy.bases.catalog import find_base, hash_base
@@ -13,9 +12,11 @@ from understudy.domain import Pixels
 from understudy.drawings.read import read_character
 from understudy.events import Notify
 from understudy.grids import Cell, draw_grid
+from understudy.judging import judge
 from understudy.methods import learn
-from understudy.pictures import draw, seeded_scenes
 from understudy.recipes import DrawSettings, DreamBoothLora
+from understudy.reports.gather import read_pixels, read_verdicts
+from understudy.reports.report import report
 from understudy.world.heroes import EXAMPLE, oracle
 from understudy.world.portfolio import wish, write_drawings
 
@@ -46,10 +47,10 @@ class Entry:
     truth: Pixels
 
 
-def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: Notify) -> Path:
-    """Learn the example character, draw twelve scenes, and return the sheet's path in the folder `out`.
+def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: Notify) -> tuple[Path, Path]:
+    """Learn the example character, draw and judge twelve scenes; returns the sheet's and the report's path.
 
-    The run's folder is named after the base's hash, so that another base begins another run.
+    The run's folder in `out` is named after the base's hash, so that another base begins another run.
     """
     name = EXAMPLE.name
     write_drawings(EXAMPLE, out / "drawings")
@@ -57,22 +58,19 @@ def run_demo(out: Path, recipe: DreamBoothLora, settings: DrawSettings, notify: 
     folder = out / f"run-{hash_base(find_base(recipe.base))[:8]}"
     run = learn(character, recipe, folder, notify=notify)
     prompts = [f"a picture of {name} {scene}" for scene in SCENES]
-    paths = draw(run, seeded_scenes(prompts, 1), settings, notify=notify)
+    judge(run, prompts, 1, 0, settings, notify=notify, drift=False)  # whose pictures take as long again
     entries = [
-        Entry(f"{name} {scene}", _read(path), oracle(EXAMPLE, wish(EXAMPLE, prompt)).pixels)
-        for scene, prompt, path in zip(SCENES, prompts, paths, strict=True)
+        Entry(
+            f"{name} {scene}", read_pixels(run.pictures / file), oracle(EXAMPLE, wish(EXAMPLE, prompt)).pixels
+        )
+        for scene, prompt, file in zip(SCENES, prompts, read_verdicts(run), strict=True)
     ]
     sheet = out / "sheet.png"
     make_sheet(entries).save(sheet)
-    return sheet
+    return sheet, report(run, notify=notify)
 
 
 def make_sheet(entries: list[Entry]) -> Image.Image:
     """A grid of pairs, left what was drawn and right the truth, each pair under its label."""
     cells = [Cell(f"{entry.label}   (drawn | truth)", (entry.drawn, entry.truth)) for entry in entries]
     return draw_grid(cells, NUM_COLUMNS)
-
-
-def _read(path: Path) -> Pixels:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))

@@ -24,13 +24,11 @@ from understudy.methods import open_base_painter, open_painter
 from understudy.pictures import draw, seeded_scenes
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, says_name
-from understudy.runs import Run, StrPath, open_run, write_whole
+from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run, StrPath, open_run, write_whole
 from understudy.world.captions import STUDY_PROMPTS
 
 Judge = Callable[[Sequence[Picture], Character], list[Verdict]]
 
-VERDICTS_FILE = "verdicts.jsonl"
-JUDGED_FILE = "judged.json"
 JUDGED_AT_ONCE = 16
 MOST_DRIFT_STEPS = 15
 """Denoising steps of the pictures for drift, which are compared and not looked at."""

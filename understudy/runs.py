@@ -5,6 +5,7 @@
     log.jsonl     one line per entry
     checkpoints/  000400/ with the weights, what going on needs, and checkpoint.json with their hashes
     pictures/     what was drawn
+    verdicts.jsonl  what the judge says of it
 
 Every file appears whole or not at all: it is written beside its place, flushed to the disk, then renamed.
 """
@@ -33,6 +34,8 @@ StrPath = str | os.PathLike[str]
 RECIPE_FILE = "recipe.toml"
 MANIFEST_FILE = "run.json"
 LOG_FILE = "log.jsonl"
+VERDICTS_FILE = "verdicts.jsonl"
+JUDGED_FILE = "judged.json"
 LOCK_FILE = ".lock"
 CHECKPOINT_FILE = "checkpoint.json"
 STATE_FILE = "state.safetensors"

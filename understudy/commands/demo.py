@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, OUT, Verb, given
+from understudy.commands.verb import COUNT, OUT, Verb, given, say
 
 
 class DemoVerb(Verb):
@@ -20,7 +20,7 @@ class DemoVerb(Verb):
 @click.option("--base", help="The base to learn on. [default: puppet]")
 @click.option("--steps", type=COUNT, help="How many steps to learn. [default: the recipe's]")
 def demo(out: Path, **knobs: object) -> None:
-    """Learn the example character and draw twelve scenes of it on a sheet, beside the truth."""
+    """Learn the example character, draw and judge twelve scenes, and show them on a sheet and a page."""
     from understudy.demo import run_demo
     from understudy.options import validated
     from understudy.recipes import DrawSettings, DreamBoothLora
@@ -28,5 +28,5 @@ def demo(out: Path, **knobs: object) -> None:
 
     recipe = validated(DreamBoothLora, given(**knobs))
     with listening() as notify:
-        sheet = run_demo(out, recipe, DrawSettings(), notify)
-    click.echo(sheet)
+        paths = run_demo(out, recipe, DrawSettings(), notify)
+    say(paths)

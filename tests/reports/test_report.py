@@ -1,0 +1,231 @@
+"""A run's page: what it says where all is there, and where something is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.reports.reading_pages import Page, read_page
+from tests.toy_character import make_character, make_recipe
+from understudy.cli import commands
+from understudy.commands.verb import given
+from understudy.domain import Character, Pixels, Scene, UserError, Verdict
+from understudy.drawings.keep import keep_drawings
+from understudy.drawings.read import read_character
+from understudy.judges.quality import wilson
+from understudy.options import make_recipe as recipe_of
+from understudy.provenance import DIGITAL_SOURCE_TYPE, write_picture
+from understudy.recipes import PromptOnly, Recipe
+from understudy.reports.beside import find_hero, nearest_drawings, truth
+from understudy.reports.gather import read_pictures
+from understudy.reports.repeating import learn_command
+from understudy.reports.report import report
+from understudy.reports.shares import faults, shares_by_attribute
+from understudy.runs import VERDICTS_FILE, Manifest, Plan, Run, begin_run, record_drawings
+from understudy.world.heroes import EXAMPLE, hero, oracle
+from understudy.world.portfolio import wish, write_drawings
+
+
+def make_run(folder: Path, character: Character, recipe: Recipe) -> Run:
+    """A run as learning leaves it, without the learning."""
+    manifest = Manifest(
+        name=character.name,
+        noun=character.noun,
+        drawings=record_drawings(character),
+        base="puppet",
+        base_sha256="ab" * 32,
+        plan=Plan(device="cpu", precision="fp32", threads=2),
+        versions={"understudy": "0.1.0"},
+    )
+    with begin_run(folder, recipe, manifest) as run:
+        keep_drawings(character, run)
+    return run
+
+
+def add_pictures(run: Run, prompts: Sequence[str], pixels: Pixels) -> list[Path]:
+    paths = [run.pictures / f"{number}.png" for number in range(len(prompts))]
+    for path, prompt in zip(paths, prompts, strict=True):
+        write_picture(path, pixels, {"prompt": prompt, "seed": "7"})
+    return paths
+
+
+def verdict(prompt: str, same: bool = True, mood: bool = True, damaged: bool = False) -> Verdict:
+    return Verdict(Scene(prompt, 7), 0.75, same, {"mood": mood}, 0.1, damaged)
+
+
+def add_verdicts(run: Run, paths: Sequence[Path], verdicts: Sequence[Verdict]) -> None:
+    lines = [
+        json.dumps({"picture": path.name, **asdict(one), "passed": one.passed, "later": 1})
+        for path, one in zip(paths, verdicts, strict=True)
+    ]
+    (run.folder / VERDICTS_FILE).write_text("\n".join(lines) + "\n")
+
+
+def page_of(run: Run) -> Page:
+    return read_page(report(run).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return make_run(tmp_path / "pip", make_character(), make_recipe(tmp_path / "base"))
+
+
+@pytest.fixture(scope="module")
+def nuvimo(tmp_path_factory: pytest.TempPathFactory) -> Character:
+    folder = tmp_path_factory.mktemp("nuvimo")
+    write_drawings(EXAMPLE, folder)
+    return read_character(folder, EXAMPLE.name, EXAMPLE.noun)
+
+
+def test_pages_need_no_torch() -> None:
+    code = (
+        "import sys, understudy.reports.report, understudy.reports.description; "
+        "print(sorted({'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_what_is_missing_is_named_with_its_command(run: Run) -> None:
+    page = page_of(run)
+    text = page.text
+    assert [alt for alt, _ in page.images][:3] == [f"Drawing drawing_{number}.png" for number in range(3)]
+    assert f"No picture is judged yet: understudy judge {run.folder}" in text
+    assert f"No picture is drawn yet: understudy draw {run.folder} 'a picture of Pip waving'" in text
+    assert f"Not measured yet: understudy judge {run.folder}" in text
+    assert "Time, memory and electricity were not recorded" in text
+    assert "Nothing was logged yet" in text
+
+
+def test_all_that_is_there_is_told(run: Run) -> None:
+    prompts = ["a picture of Pip sad", "a picture of Pip smiling", "a picture of Pip <script>"]
+    paths = add_pictures(run, prompts, make_character().drawings[1].pixels)
+    add_verdicts(
+        run, paths[:2], [verdict(prompts[0]), verdict(prompts[1], same=False, mood=False, damaged=True)]
+    )
+    for step in range(10, 60, 10):
+        run.log({"step": step, "loss": 1 / step})
+    run.log({"step": 50, "reviewed": True})
+    judged = {"copied": {"value": 0.05, "low": 0.01, "high": 0.2, "n": 39, "says": "Two are near a drawing."}}
+    (run.folder / "judged.json").write_text(json.dumps(judged))
+    cost = {"seconds": 84.2, "peak_memory_bytes": 1.5e9, "energy_wh": 1.23, "co2e_g": 0.58}
+    (run.folder / "footprint.json").write_text(
+        json.dumps({**cost, "energy_is": "estimated", "says": "It took 84 s."})
+    )
+    page = page_of(run)
+    assert "50% of 2 new pictures pass." in page.text
+    low, high = wilson(1, 2)
+    assert f"the true share lies between {low:.0%} and {high:.0%}" in page.text
+    assert "✓ passes" in page.text
+    assert "✗ another character; mood: not smiling; something is melted or missing" in page.text
+    assert "Pip <script> not judged" in page.text
+    assert "copied 0.05 0.01 to 0.2 (95% interval), n = 39 Two are near a drawing." in page.text
+    assert "time 84 s memory at most 1.5 GB electricity, estimated 1.23 Wh" in page.text
+    assert "Learning took 1 min 24 s, at most 1.5 GB of memory" in page.text
+    assert sum(alt.startswith("Loss") for alt, _ in page.images) == 1
+    assert not any(alt == "The truth" for alt, _ in page.images)
+    assert "No picture is judged yet" not in page.text
+
+
+def test_damaged_files_are_one_sentence(run: Run) -> None:
+    for file in (VERDICTS_FILE, "judged.json"):
+        for content in ("{", "[]", '{"copied": {"value": "high"}}'):
+            (run.folder / file).write_text(content)
+            with pytest.raises(UserError, match=file):
+                report(run)
+        (run.folder / file).unlink()
+    report(run)
+
+
+def test_verdicts_come_first_and_no_more_than_asked_for(run: Run) -> None:
+    prompts = [f"a picture of Pip {number}" for number in range(5)]
+    paths = add_pictures(run, prompts, np.zeros((8, 8, 3), np.uint8))
+    add_verdicts(run, [paths[3]], [verdict("a picture of Pip 3")])
+    (run.pictures / "mine.png").write_text("no picture")
+    shown, left_out = read_pictures(run, 3)
+    assert [one.path.name for one in shown] == ["3.png", "0.png", "1.png"]
+    assert [one.verdict is not None for one in shown] == [True, False, False]
+    assert left_out == 3
+    assert len(read_pictures(run, 60)[0]) == 5
+
+
+def test_a_hero_is_shown_beside_its_truth(nuvimo: Character, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", nuvimo, PromptOnly())
+    prompts = ["a picture of Nuvimo with ice cream", "a picture of Nuvimo playing tennis"]
+    add_pictures(run, prompts, nuvimo.drawings[0].pixels)
+    page = page_of(run)
+    assert sum(alt == "The truth" for alt, _ in page.images) == 1  # tennis is not of this world
+    assert "This method learns nothing" in page.text
+    true = truth(EXAMPLE, prompts[0])
+    assert true is not None
+    assert np.array_equal(true, oracle(EXAMPLE, wish(EXAMPLE, prompts[0])).pixels)
+
+
+def test_only_a_heros_own_drawings_make_it_a_hero(nuvimo: Character, tmp_path: Path) -> None:
+    assert find_hero(nuvimo) == EXAMPLE
+    assert find_hero(Character("Nuvimo", "girl", make_character().drawings)) is None
+    other = hero(5)
+    write_drawings(other, tmp_path)
+    assert find_hero(read_character(tmp_path, other.name)) == other
+    assert find_hero(read_character(tmp_path, "Nuvimo")) is None
+
+
+def test_the_nearest_drawing_is_found_mirrored_too(nuvimo: Character) -> None:
+    drawings = nuvimo.drawings
+    pictures = [drawings[5].pixels[:, ::-1], drawings[1].pixels, drawings[3].pixels // 8 * 7]
+    assert nearest_drawings(pictures, drawings) == [5, 1, 3]
+
+
+def test_shares_count_only_what_was_asked_for() -> None:
+    asked = Verdict(Scene("a"), 0.5, True, {"pose": False, "mood": True}, 0.0, False)
+    shares = {one.label: one for one in shares_by_attribute([asked, verdict("b", same=False, damaged=True)])}
+    assert (shares["mood"].share, shares["mood"].n) == (1, 2)
+    assert (shares["pose"].share, shares["pose"].n) == (0, 1)
+    assert (shares["pose"].low, shares["pose"].high) == wilson(0, 1)
+    assert (shares["same character"].share, shares["nothing damaged"].share) == (0.5, 0.5)
+
+
+def test_faults_say_what_was_asked_for_and_is_not_there() -> None:
+    prompt = "a picture of Pip with hands on face and playing tennis"
+    one = Verdict(Scene(prompt), 0.5, True, {"pose": False}, 0.0, False, ("playing tennis",))
+    assert faults(one, "Pip") == ("pose: not hands on face", "cannot be judged: playing tennis")
+
+
+def test_the_learn_command_makes_the_same_recipe(tmp_path: Path) -> None:
+    changes = {"flips": True, "targets": ("attention", "time")}
+    recipe = make_recipe(tmp_path / "base").model_copy(update=changes)
+    run = make_run(tmp_path / "a run", make_character(), recipe)
+    words = shlex.split(learn_command(run, recipe, None))
+    assert words[:3] == ["understudy", "learn", "DRAWINGS"]
+    learn = commands.commands["learn"]
+    asked = dict(learn.make_context("learn", words[2:]).params)
+    assert (asked.pop("name"), asked.pop("noun"), asked.pop("run")) == ("Pip", "girl", run.folder)
+    method = str(asked.pop("method"))
+    knobs = {name: value for name, value in asked.items() if name in type(recipe).model_fields}
+    assert recipe_of(method, given(**knobs)) == recipe
+
+
+def test_a_page_of_39_large_pictures_stays_small(run: Run, nuvimo: Character) -> None:
+    drawn = Image.fromarray(nuvimo.drawings[1].pixels).resize((512, 512), Image.Resampling.BICUBIC)
+    grain = np.random.default_rng(0).normal(0, 6, (512, 512, 3))
+    pixels = (np.asarray(drawn) + grain).clip(0, 255).astype(np.uint8)
+    (first,) = add_pictures(run, ["a picture of Pip waving"], pixels)
+    for number in range(1, 39):
+        shutil.copy(first, run.pictures / f"{number}.png")
+    path = report(run)
+    assert path.stat().st_size < 5_000_000 < 39 * first.stat().st_size
+    page = read_page(path.read_text(encoding="utf-8"))
+    sources = [source for alt, source in page.images if alt == "a picture of Pip waving"]
+    assert len(sources) == 39
+    assert DIGITAL_SOURCE_TYPE.encode() in base64.b64decode(sources[0].partition(",")[2])

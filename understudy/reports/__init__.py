@@ -1,0 +1,1 @@
+"""Pages to look at: what drawings are like, and what came of a run."""
