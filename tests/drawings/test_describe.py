@@ -41,7 +41,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three images of noise in different sizes."""
     folder = tmp_path_factory.mktemp("noise")
     random = np.random.default_rng(0)
-    for number, size in enumerate(((14, 10), (9, 16), (12, 12))):
+    for number, size in enumerate(((84, 60), (54, 96), (72, 72))):
         pixels = random.integers(0, 256, (*size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     return folder
