@@ -140,14 +140,20 @@ def save_picture(picture: Picture, folder: Path, source_type: str = TRAINED) -> 
 
 
 def write_grid(paths: Sequence[Path], out: Path) -> None:
-    """Write pictures that were drawn as one PNG: a row for each prompt, each picture over its seed."""
+    """Write pictures that were drawn as one PNG: each prompt's side by side, each picture over its seed."""
     rows: dict[str, list[Picture]] = {}
     for path in paths:
         picture = open_picture(path)
         rows.setdefault(picture.scene.prompt, []).append(picture)
     cells = [
-        Cell(prompt, tuple(one.pixels for one in row), tuple(f"seed {one.scene.seed}" for one in row))
+        Cell(
+            prompt.removeprefix("a picture of "),
+            tuple(one.pixels for one in row),
+            tuple(f"seed {one.scene.seed}" for one in row),
+        )
         for prompt, row in rows.items()
     ]
+    # About as wide as high: thirteen prompts with one seed each are no strip.
+    num_columns = max(1, round((len(cells) / max(len(cell.tiles) for cell in cells)) ** 0.5))
     record = {"pictures": ", ".join(path.name for path in paths)}
-    write_picture(out, np.asarray(draw_grid(cells)), record, COMPOSITE)
+    write_picture(out, np.asarray(draw_grid(cells, num_columns)), record, COMPOSITE)
