@@ -146,6 +146,19 @@ def test_line_weight_is_the_pens(width_px: int) -> None:
     assert (ink.colour, ink.hex) == (INK, "#1c1820")
 
 
+@pytest.mark.parametrize("width_px", [3, 5, 8])
+def test_a_line_that_begins_within_a_pixel_is_the_pens(width_px: int) -> None:
+    large = Image.new("RGB", (800, 1040), "white")
+    pen = ImageDraw.Draw(large)
+    first, last = 162, 642  # half a pixel on, in quarters of one
+    pen.rectangle((first, first, last - 1, last + 199), fill=INK)
+    edge = 4 * width_px
+    pen.rectangle((first + edge, first + edge, last - edge - 1, last + 199 - edge), fill=RED)
+    ink = describe([drawing(large.resize((200, 260), Image.Resampling.BOX))]).drawings[0].ink
+    assert ink is not None
+    assert ink.weight_px == pytest.approx(width_px, abs=0.3)
+
+
 def test_smooth_lines_are_measured_too_and_size_does_not_matter() -> None:
     large = outlined(width_px=24, scale=4)
     weights = []
