@@ -81,9 +81,18 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
-    verbs = ("describe", "learn", "draw", "redraw", "cut-out", "sheet", "judge", "report", "hero", "demo")
-    for verb in verbs:
-        assert f"\n  {verb} " in result.stdout
+
+
+def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run_command(["--help"]) == 0
+    text = capsys.readouterr().out
+    lines = text.partition("Commands:\n")[2].splitlines()
+    verbs = ["describe", "learn", "draw", "redraw", "cut-out", "sheet", "judge", "report", "hero", "demo"]
+    assert [line.split()[0] for line in lines] == verbs
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 
 
 def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +120,7 @@ def test_a_reader_that_leaves_is_no_mistake(tmp_path: Path) -> None:
     assert process.returncode == 1
 
 
-def test_learn_writes_a_run(run: Path, toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_learn_writes_a_run(run: Path, toy_base: Path) -> None:
     manifest = json.loads((run / "run.json").read_text())
     assert (manifest["name"], manifest["noun"], manifest["base"]) == ("Mo", "girl", str(toy_base))
     assert "rank = 2" in (run / "recipe.toml").read_text()
@@ -285,7 +294,8 @@ def test_judge_says_what_it_cannot_judge(
     prompts.write_text("a picture of {name} playing tennis\n")
     capsys.readouterr()
     assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1", "--no-drift"]) == 0
-    text = capsys.readouterr().out
+    text, err = capsys.readouterr()
+    assert err.endswith(f"See them on a page: understudy report {run}\n")
     assert text.startswith("0% of 1 pictures pass")
     assert "Not judged" in text
     assert "1 pictures show a drawing's figure again" in text
@@ -298,15 +308,30 @@ def test_describe_prints_what_the_drawings_are_like(
 ) -> None:
     capsys.readouterr()
     assert run_command(["describe", str(drawings), "--out", str(tmp_path / "described")]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert err.endswith(f"Learn them: understudy learn {drawings} --name NAME --run RUN\n")
     assert lines[0].startswith("3 drawings, 48 x 64 pixels")
     assert all(colour in lines[1] for colour in ("#ff0000", "#008000", "#0000ff"))
     assert [Path(line).name for line in lines[-3:]] == ["description.html", "grid.png", "description.json"]
     assert run_command(["describe", str(drawings), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "described" / "description.json").read_text())
+    assert "plaid" in mistake(capsys, "describe", drawings, "--paper", "plaid")
     assert "themselves" in mistake(capsys, "describe", drawings, "--out", drawings)
     assert "no folder" in mistake(capsys, "describe", tmp_path / "missing")
+
+
+def test_describe_lays_transparent_drawings_on_the_paper_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (16, 16, 48, 48))
+    image.save(tmp_path / "mo.png")
+    capsys.readouterr()
+    assert run_command(["describe", str(tmp_path), "--paper", "#ffe0c0", "--json"]) == 0
+    (figures,) = json.loads(capsys.readouterr().out)["drawings"]
+    assert figures["paper"] == [255, 224, 192]
 
 
 def test_report_writes_a_page(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -318,9 +343,7 @@ def test_report_writes_a_page(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "no run" in mistake(capsys, "report", tmp_path)
 
 
-def test_hero_writes_six_drawings_that_can_be_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hero_writes_six_drawings_that_can_be_read(tmp_path: Path) -> None:
     from understudy.drawings.read import read_character
 
     assert run_command(["hero", "3", "--out", str(tmp_path / "a")]) == 0
@@ -373,6 +396,7 @@ def test_demo_makes_a_sheet_and_a_report(
     text = page.read_text()
     assert text.count('alt="The truth"') == 12
     assert "12 new pictures pass" in text
+    assert text.count("nearest drawing, ") == 12  # the judge's own, with its share
 
 
 def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(

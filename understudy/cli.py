@@ -25,7 +25,15 @@ MISTAKE = 2
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Verbs(click.Group):
+    """The verbs in the order in which an artist meets them, not in that of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names as they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="understudy", message="understudy %(version)s")
 def commands() -> None:
     """A few drawings of your character in; new pictures of it, in the scenes you ask for, out.
@@ -35,7 +43,6 @@ def commands() -> None:
 
 
 for verb in (
-    hero,
     describe,
     learn,
     draw,
@@ -44,6 +51,7 @@ for verb in (
     sheet,
     judge,
     report,
+    hero,
     demo,
 ):
     commands.add_command(verb)

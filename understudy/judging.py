@@ -69,7 +69,7 @@ def judge(
     write_whole(opened.folder / VERDICTS_FILE, "".join(lines).encode())
     measures = {
         **sum_up_copies([one.is_copy for one in nearest]),
-        **judge_style(_read_all(drawn), character.drawings, embedded.find_figures),
+        **judge_style(_read_all(drawn), character.drawings, embedded.find_figure),
         **judge_diversity(_read_all(drawn)),
     }
     _write_measures(opened, measures)  # they stay if what follows is stopped

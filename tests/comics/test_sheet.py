@@ -12,6 +12,7 @@ from understudy.comics.pages import Box, Page, Placed, Text
 from understudy.comics.sheet import make_sheet
 from understudy.comics.sheet_page import SHOTS, SIZES_MM, Shot, lay_out_sheet
 from understudy.domain import Character, Picture, UserError, Verdict
+from understudy.drawings.describe import describe
 from understudy.events import Event, Note
 from understudy.methods import learn
 from understudy.provenance import read_record
@@ -28,7 +29,7 @@ def likes_seed_one(pictures: Sequence[Picture], character: Character) -> list[Ve
 
 def sheet_page(pip: Character, size: str) -> Page:
     shots = [Shot(label, np.full((192, 192, 4), 255, np.uint8)) for label, _ in SHOTS]
-    return lay_out_sheet("Pip", "girl", shots, size, pip.drawings)
+    return lay_out_sheet("Pip", "girl", shots, size, describe(pip.drawings).palette, 6)
 
 
 def test_every_prompt_of_the_sheet_is_understood_and_different() -> None:
@@ -70,7 +71,7 @@ def test_a_sheet_says_who_it_is_and_its_colours(pip: Character) -> None:
     fills = [item.fill for item in page.items if isinstance(item, Box)]
     assert (220, 40, 40) in fills
     assert (40, 60, 220) in fills
-    assert any("understudy" in each and "Machine-made" in each for each in words)
+    assert any("from 6 drawings of Pip. Machine-made" in each for each in words)
 
 
 def test_a_sheet_from_a_run(toy_base: Path, pip: Character, tmp_path: Path) -> None:

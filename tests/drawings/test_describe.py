@@ -146,6 +146,19 @@ def test_line_weight_is_the_pens(width_px: int) -> None:
     assert (ink.colour, ink.hex) == (INK, "#1c1820")
 
 
+@pytest.mark.parametrize("width_px", [3, 5, 8])
+def test_a_line_that_begins_within_a_pixel_is_the_pens(width_px: int) -> None:
+    large = Image.new("RGB", (800, 1040), "white")
+    pen = ImageDraw.Draw(large)
+    first, last = 162, 642  # half a pixel on, in quarters of one
+    pen.rectangle((first, first, last - 1, last + 199), fill=INK)
+    edge = 4 * width_px
+    pen.rectangle((first + edge, first + edge, last - edge - 1, last + 199 - edge), fill=RED)
+    ink = describe([drawing(large.resize((200, 260), Image.Resampling.BOX))]).drawings[0].ink
+    assert ink is not None
+    assert ink.weight_px == pytest.approx(width_px, abs=0.3)
+
+
 def test_smooth_lines_are_measured_too_and_size_does_not_matter() -> None:
     large = outlined(width_px=24, scale=4)
     weights = []
@@ -187,6 +200,38 @@ def test_smooth_edges_add_no_colours() -> None:
     assert [swatch.hex for swatch in palette] == ["#dc2828"]
 
 
+def on_ground(paper: str = "white") -> Image.Image:
+    """A red block, a shadow below it, and beside that a white shoe with an outline."""
+    image = Image.new("RGB", (200, 260), paper)
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((20, 222, 180, 246), fill=(222, 222, 228))
+    pen.rectangle((40, 20, 160, 230), fill=RED, outline=INK, width=4)
+    pen.rectangle((110, 218, 170, 240), fill=(225, 235, 232), outline=INK, width=4)
+    return image
+
+
+@pytest.mark.parametrize("paper", ["white", "#faf0d7"])
+def test_the_shadow_on_the_ground_is_no_colour_of_the_characters(paper: str) -> None:
+    palette = describe([drawing(on_ground(paper))]).palette
+    assert [swatch.hex for swatch in palette] == ["#dc2828", "#e1ebe8"]
+
+
+def test_pale_grey_is_a_colour_elsewhere() -> None:
+    upside_down = describe([drawing(on_ground().transpose(Image.Transpose.FLIP_TOP_BOTTOM))]).palette
+    cut_off = describe([drawing(on_ground().crop((0, 0, 200, 240)))]).palette
+    for palette in (upside_down, cut_off):
+        assert "#dedee4" in [swatch.hex for swatch in palette]
+
+
+def test_a_little_noise_makes_no_new_colours() -> None:
+    noise = np.random.default_rng(0).integers(-3, 4, (260, 200, 3))
+    pixels = np.clip(np.asarray(on_ground()).astype(int) + noise, 0, 255).astype(np.uint8)
+    palette = describe([Drawing(Path("a.png"), pixels, "")]).palette
+    found = np.array([swatch.colour for swatch in palette[:2]])
+    assert np.abs(found - (RED, (225, 235, 232))).max() <= 3
+    assert len(palette) == 2
+
+
 def test_palette_weighs_drawings_alike_and_says_where_a_colour_is() -> None:
     small, large = outlined(3), outlined(12, scale=4, colour=BLUE)
     red, blue = describe([drawing(small), drawing(large)]).palette
@@ -207,6 +252,7 @@ def test_a_colour_that_drifts_is_told() -> None:
 def test_an_empty_sheet_has_no_ink() -> None:
     one = describe([drawing(Image.new("RGB", (30, 30), "white"))])
     assert one.drawings[0].ink is None
+    assert one.palette == ()
 
 
 def test_progress_is_told_and_nothing_is_refused() -> None:

@@ -70,6 +70,17 @@ def test_a_mask_has_the_pictures_own_size(judge: PuppetJudge) -> None:
     assert np.allclose(small.sum(axis=0), 1, atol=1e-3)
 
 
+def test_the_figure_is_found_in_front_of_scenery(judge: PuppetJudge) -> None:
+    shares = []
+    for seed in SEEDS:
+        truth = paint(hero(seed).look, wished(Attributes(pose="standing", view="front", place="woods")), seed)
+        own = ~np.isin(truth.parts, [PART_INDEX[name] for name in ("paper", "scenery", "prop")])
+        found = judge.find_figure(truth.pixels) > 127
+        assert found.shape == own.shape
+        shares.append((found & own).sum() / (found | own).sum())
+    assert np.mean(shares) > 0.7
+
+
 def test_what_is_not_there_or_has_no_name_is_said(judge: PuppetJudge) -> None:
     with pytest.raises(UserError, match="No held thing is seen"):
         judge.find_part(np.full((96, 96, 3), 255, np.uint8), "held thing")

@@ -29,8 +29,9 @@ from understudy.provenance import DIGITAL_SOURCE_TYPE, write_picture
 from understudy.recipes import PromptOnly, Recipe
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.gather import read_pictures
+from understudy.reports.images import drawing_uri
 from understudy.reports.repeating import learn_command
-from understudy.reports.report import report
+from understudy.reports.report import THUMBNAIL_PX, report
 from understudy.reports.shares import faults, shares_by_attribute
 from understudy.runs import VERDICTS_FILE, Manifest, Plan, Run, begin_run, record_drawings
 from understudy.world.heroes import EXAMPLE, hero, oracle
@@ -138,6 +139,27 @@ def test_all_that_is_there_is_told(run: Run) -> None:
     assert "No picture is judged yet" not in page.text
 
 
+def test_a_copy_is_called_a_copy_of_the_artists_own_file(run: Run) -> None:
+    prompts = ["a picture of Pip sad", "a picture of Pip smiling", "a picture of Pip waving"]
+    paths = add_pictures(run, prompts, make_character().drawings[1].pixels)
+    add_verdicts(run, paths[:2], [verdict(prompt) for prompt in prompts[:2]])
+    nearest = [
+        {"nearest_drawing": "03.png", "nearest_share": 0.97, "is_copy": True},
+        {"nearest_drawing": "01.png", "nearest_share": 0.42, "is_copy": False},
+    ]
+    lines = map(json.loads, (run.folder / VERDICTS_FILE).read_text().splitlines())
+    joined = [json.dumps(line | found) for line, found in zip(lines, nearest, strict=True)]
+    (run.folder / VERDICTS_FILE).write_text("\n".join(joined))
+    page = page_of(run)
+    assert page.text.count("a copy of") == 1
+    assert "nearest drawing, 97% Pip sad ✓ passes · a copy of drawing_2.png" in page.text
+    assert "nearest drawing, 42% Pip smiling ✓ passes · seed 7" in page.text
+    assert "nearest drawing Pip waving not judged" in page.text
+    shown = [source for alt, source in page.images if alt == "The nearest drawing"]
+    thumbnails = [drawing_uri(drawing.pixels, THUMBNAIL_PX) for drawing in make_character().drawings]
+    assert [thumbnails.index(source) for source in shown] == [2, 0, 1]  # the last by its looks
+
+
 def test_damaged_files_are_one_sentence(run: Run) -> None:
     for file in (VERDICTS_FILE, "judged.json"):
         for content in ("{", "[]", '{"copied": {"value": "high"}}'):
@@ -153,11 +175,11 @@ def test_verdicts_come_first_and_no_more_than_asked_for(run: Run) -> None:
     paths = add_pictures(run, prompts, np.zeros((8, 8, 3), np.uint8))
     add_verdicts(run, [paths[3]], [verdict("a picture of Pip 3")])
     (run.pictures / "mine.png").write_text("no picture")
-    shown, left_out = read_pictures(run, 3)
+    shown, left_out = read_pictures(run, (), 3)
     assert [one.path.name for one in shown] == ["3.png", "0.png", "1.png"]
     assert [one.verdict is not None for one in shown] == [True, False, False]
     assert left_out == 3
-    assert len(read_pictures(run, 60)[0]) == 5
+    assert len(read_pictures(run, (), 60)[0]) == 5
 
 
 def test_a_hero_is_shown_beside_its_truth(nuvimo: Character, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from understudy.comics.sheet_page import SHOTS, SIZES_MM, Shot, lay_out_sheet
 from understudy.cutting import locate
 from understudy.domain import Drawing, Pixels, UserError
 from understudy.drawings.cutting import cut_out
+from understudy.drawings.describe import describe
 from understudy.drawings.keep import kept_character
 from understudy.events import Drew, Note, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
@@ -65,7 +66,12 @@ def make_sheet(
         for (label, _), path, picture in zip(SHOTS, picked, pictures, strict=True)
     ]
     page = lay_out_sheet(
-        _readable(character.name, notify), _readable(character.noun, notify), shots, size, character.drawings
+        _readable(character.name, notify),
+        _readable(character.noun, notify),
+        shots,
+        size,
+        describe(character.drawings, notify).palette,
+        len(character.drawings),
     )
     stem = folder / f"{_file_name(character.name)}-sheet"
     pdf, png = stem.with_suffix(".pdf"), stem.with_suffix(".png")

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from understudy.comics.pages import Box, Item, Page, Placed, Text, measure
-from understudy.comics.swatches import find_swatches
-from understudy.domain import Drawing, Pixels
+from understudy.domain import Pixels
+from understudy.drawings.palette import Swatch
 from understudy.version import VERSION
 
 SIZES_MM = {"a4": (210.0, 297.0), "letter": (215.9, 279.4)}
 MARGIN_MM = 14.0
+MOST_SWATCHES = 8
 INK, GREY, PALE, FLOOR = (38, 33, 43), (120, 114, 122), (244, 241, 236), (206, 200, 192)
 
 TURNAROUND = tuple(
@@ -47,9 +48,9 @@ class Shot:
 
 
 def lay_out_sheet(
-    name: str, noun: str, shots: Sequence[Shot], size: str, drawings: Sequence[Drawing]
+    name: str, noun: str, shots: Sequence[Shot], size: str, palette: Sequence[Swatch], num_drawings: int
 ) -> Page:
-    """The page; `shots` are as many and in the order of `SHOTS`."""
+    """The page; `shots` are as many and in the order of `SHOTS`, and of the palette the first eight count."""
     width, height = SIZES_MM[size]
     inner = width - 2 * MARGIN_MM
     # All heights follow the paper's: letter is shorter than A4.
@@ -63,10 +64,8 @@ def lay_out_sheet(
     half = len(poses) // 2
     items += _row("poses", poses[:half], top + 57.5 * unit, 15 * unit, inner)
     items += _row("", poses[half:], top + 75 * unit, 15 * unit, inner)
-    items += _palette(drawings, top + 95.2 * unit, 3.2 * unit, inner)
-    credit = (
-        f"Drawn with understudy {VERSION} from {len(drawings)} drawings of {name}. Machine-made pictures."
-    )
+    items += _palette(palette[:MOST_SWATCHES], top + 95.2 * unit, 3.2 * unit, inner)
+    credit = f"Drawn with understudy {VERSION} from {num_drawings} drawings of {name}. Machine-made pictures."
     items.append(Text(width - MARGIN_MM, top + 102.6 * unit, credit, 6.5, GREY, align="right"))
     return Page(f"{name}: character sheet", width, height, tuple(items))
 
@@ -105,18 +104,10 @@ def _row(
         yield Text(left + width / 2, top + height + 5, shot.label, 9, GREY, align="middle")
 
 
-def _palette(drawings: Sequence[Drawing], top: float, height: float, inner: float) -> Iterator[Item]:
-    swatches = find_swatches(drawings)
+def _palette(swatches: Sequence[Swatch], top: float, height: float, inner: float) -> Iterator[Item]:
     yield Text(MARGIN_MM, top - 1.2, "palette", 13, INK, bold=True)
     width = min(22.0, inner / max(1, len(swatches)))
-    for number, colour in enumerate(swatches):
+    for number, swatch in enumerate(swatches):
         left = MARGIN_MM + number * width
-        yield Box(left, top + 0.8, width - 3, height, colour, 1.6, FLOOR)
-        yield Text(
-            left + (width - 3) / 2,
-            top + height + 4,
-            "#{:02x}{:02x}{:02x}".format(*colour),
-            7.5,
-            GREY,
-            align="middle",
-        )
+        yield Box(left, top + 0.8, width - 3, height, swatch.colour, 1.6, FLOOR)
+        yield Text(left + (width - 3) / 2, top + height + 4, swatch.hex, 7.5, GREY, align="middle")

@@ -13,7 +13,10 @@ from understudy.commands.verb import FILE, OUT, Verb, say
 @click.argument("pictures", type=FILE, nargs=-1, required=True)
 @click.option("--out", type=OUT, help="The folder to write to. [default: beside each picture]")
 def cut_out(pictures: tuple[Path, ...], out: Path | None) -> None:
-    """Write each of PICTURES, drawn ones or your own drawings, on a transparent ground."""
+    """Write PICTURES on a transparent ground.
+
+    They may be pictures that understudy drew, or your own drawings.
+    """
     from understudy.cutting import cut_out_pictures
     from understudy.terminal import listening
 

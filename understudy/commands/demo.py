@@ -20,7 +20,10 @@ class DemoVerb(Verb):
 @click.option("--base", help="The base to learn on. [default: puppet]")
 @click.option("--steps", type=COUNT, help="How many steps to learn. [default: the recipe's]")
 def demo(out: Path, **knobs: object) -> None:
-    """Learn the example character, draw and judge twelve scenes, and show them on a sheet and a page."""
+    """Learn, draw, judge and report with an example character.
+
+    Twelve scenes are drawn and judged, and shown on a picture and a page.
+    """
     from understudy.demo import run_demo
     from understudy.options import validated
     from understudy.recipes import DrawSettings, DreamBoothLora

@@ -6,15 +6,28 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import FOLDER, OUT, Verb, say
+from understudy.commands.verb import (
+    FOLDER,
+    OUT,
+    Verb,
+    json_option,
+    paper_option,
+    say,
+    say_next,
+)
 
 
 @click.command(cls=Verb)
 @click.argument("drawings", type=FOLDER, nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
+@paper_option
 @click.option("--out", type=OUT, help="Also write a page, a grid and the JSON to this folder.")
-def describe(drawings: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
-    """Say what DRAWINGS (folders, files, zips) are like: sizes, colours, lines, views, what is missing."""
+@json_option
+def describe(drawings: tuple[Path, ...], paper: str, out: Path | None, as_json: bool) -> None:
+    """Say what DRAWINGS are like, and what is missing among them.
+
+    DRAWINGS are a folder, a zip, or files. Said are their sizes, colours and lines, and which views, framings
+    and moods they show.
+    """
     from understudy.reports.description import describe as describe_drawings
     from understudy.reports.description import refuse_drawings_folder, write_description
     from understudy.terminal import listening
@@ -23,8 +36,10 @@ def describe(drawings: tuple[Path, ...], as_json: bool, out: Path | None) -> Non
         for place in drawings:
             refuse_drawings_folder(out, place)  # now, not after the work
     with listening() as notify:
-        description = describe_drawings(drawings, notify)
+        description = describe_drawings(drawings, notify, paper)
     paths = write_description(description, out) if out is not None else []
     click.echo(description.json() if as_json else description.text())
     if not as_json:
         say(paths)
+        on_paper = () if paper == "white" else ("--paper", paper)
+        say_next("Learn them", "learn", *map(str, drawings), "--name", "NAME", "--run", "RUN", *on_paper)

@@ -10,12 +10,12 @@ from understudy.commands.verb import (
     COUNT,
     FILE,
     FOLDER,
-    OUT,
-    SEED,
     STRENGTH,
     DrawVerb,
     given,
+    pictures_option,
     say,
+    seed_option,
     warn_if_left_out,
 )
 
@@ -25,14 +25,14 @@ from understudy.commands.verb import (
 @click.argument("prompt", required=False)
 @click.option("--prompts", type=FILE, help="A text file instead of PROMPT, one prompt a line.")
 @click.option("--count", type=COUNT, help="How many pictures of each prompt. [default: 4]")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
+@seed_option
 @click.option("--best", type=COUNT, help="Keep this many of each prompt, by the judge; see --of.")
 @click.option("--of", type=COUNT, help="How many to draw for --best; the rest stay in others/. [default: 4]")
 @click.option("--from", "source", type=FILE, help="A sketch or picture to begin from; see --strength.")
 @click.option("--strength", type=STRENGTH, help="How far to leave it: 0.3 a little, 1 all. [default: 0.7]")
 @click.option("--grid", type=FILE, help="Also write all of them to this PNG, a row for each prompt.")
 @click.option("--cut-out", is_flag=True, help="Also write each on a transparent ground.")
-@click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
+@pictures_option
 def draw(
     run: Path,
     prompt: str | None,
@@ -48,7 +48,10 @@ def draw(
     out: Path | None,
     **settings: object,
 ) -> None:
-    """Draw PROMPT with the character that RUN has learned; its name in PROMPT stands for it."""
+    """Draw PROMPT with the character that RUN has learned.
+
+    The character's name in PROMPT, or {name}, stands for it.
+    """
     from understudy import cutting, picking, pictures
     from understudy.options import validated
     from understudy.recipes import DrawSettings

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
-from understudy.commands.verb import OUT, SEED, Verb, say
+from understudy.commands.verb import OUT, SEED, Verb, say, say_next
 
 
 @click.command(cls=Verb)
@@ -15,7 +14,10 @@ from understudy.commands.verb import OUT, SEED, Verb, say
 @click.option("--out", type=OUT, required=True, help="The folder to write to.")
 @click.option("--scene", help="Draw this scene instead of the six drawings, as the truth to compare with.")
 def hero(seed: int, out: Path, scene: str | None) -> None:
-    """Draw the invented character number SEED: six drawings with captions to learn from."""
+    """Draw the invented character number SEED, to try things out.
+
+    Six drawings with captions are written, to be learned like an artist's.
+    """
     from understudy.world.heroes import hero as find_hero
     from understudy.world.portfolio import write_drawings, write_scene
 
@@ -25,5 +27,5 @@ def hero(seed: int, out: Path, scene: str | None) -> None:
         return
     say(write_drawings(character, out))
     name, noun = character.name, character.noun
-    command = ["learn", str(out), "--name", name, "--noun", noun, "--run", f"runs/{name.lower()}"]
-    click.echo(f"Learn it: understudy {shlex.join(command)}", err=True)
+    run = f"runs/{name.lower()}"
+    say_next("Learn it", "learn", str(out), "--name", name, "--noun", noun, "--run", run)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FILE, FOLDER, SEED, Verb
+from understudy.commands.verb import COUNT, FILE, FOLDER, Verb, json_option, say_next, seed_option
 
 
 class JudgeVerb(Verb):
@@ -20,17 +20,17 @@ class JudgeVerb(Verb):
 @click.command(cls=JudgeVerb)
 @click.argument("run", type=FOLDER)
 @click.option("--prompts", type=FILE, help="A text file, one prompt a line. [default: the study's thirteen]")
-@click.option("--count", type=COUNT, default=3, show_default=True, help="Pictures for each prompt.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="The first picture's seed.")
+@click.option("--count", type=COUNT, default=3, show_default=True, help="How many pictures of each prompt.")
+@seed_option
 @click.option(
     "--drift/--no-drift",
     default=True,
     show_default=True,
     help="Also draw sixteen pictures without the character: has learning changed what else is drawn?",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
+@json_option
 def judge(run: Path, prompts: Path | None, count: int, seed: int, drift: bool, as_json: bool) -> None:
-    """Draw the character of RUN in test scenes and say how many of the pictures are right.
+    """Draw RUN's character in test scenes and say how much is right.
 
     Also said: how many copy a drawing, how near they are to its lines and colours, how much they differ, and
     what learning changed elsewhere. It is all kept in the run, in judged.json and verdicts.jsonl.
@@ -43,6 +43,10 @@ def judge(run: Path, prompts: Path | None, count: int, seed: int, drift: bool, a
     wishes = read_prompts(prompts) if prompts else STUDY_PROMPTS
     with listening() as notify:
         report = judge_run(run, wishes, count, seed, notify=notify, drift=drift)
-    figures = asdict(report)
-    figures |= figures.pop("measures")
-    click.echo(json.dumps(figures, indent=2) if as_json else report.text())
+    if as_json:
+        figures = asdict(report)
+        figures |= figures.pop("measures")
+        click.echo(json.dumps(figures, indent=2))
+        return
+    click.echo(report.text())
+    say_next("See them on a page", "report", str(run))

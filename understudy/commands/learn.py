@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
-from understudy.commands.verb import FOLDER, LearnVerb, given
+from understudy.commands.verb import FOLDER, LearnVerb, given, paper_option, say_next
 
 
 @click.command(cls=LearnVerb)
@@ -22,9 +21,7 @@ from understudy.commands.verb import FOLDER, LearnVerb, given
     show_default=True,
     help="How to learn; prompt-only learns nothing, to compare with.",
 )
-@click.option(
-    "--paper", default="white", show_default=True, help="What transparent drawings lie on: a CSS colour."
-)
+@paper_option
 @click.option(
     "--grid-intensity",
     type=click.FloatRange(0, 10_000),
@@ -42,7 +39,10 @@ def learn(
     grid_intensity: float | None,
     **knobs: object,
 ) -> None:
-    """Learn the character in DRAWINGS: a folder, a zip, or files; the same command goes on after a stop."""
+    """Learn the character in DRAWINGS: a folder, a zip, or files.
+
+    After a stop the same command goes on where it was.
+    """
     import understudy
     from understudy.options import make_recipe
     from understudy.terminal import listening
@@ -52,8 +52,7 @@ def learn(
     with listening() as notify:
         character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
-    command = ["draw", str(run), f"a picture of {character.name} waving"]
-    click.echo(f"Learned. Now draw: understudy {shlex.join(command)}", err=True)
+    say_next("Learned. Now draw", "draw", str(run), f"a picture of {character.name} waving")
 
 
 def _refuse_words(name: str) -> None:

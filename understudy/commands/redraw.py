@@ -10,12 +10,12 @@ from understudy.commands.verb import (
     COUNT,
     FILE,
     FOLDER,
-    OUT,
-    SEED,
     STRENGTH,
     DrawVerb,
     given,
+    pictures_option,
     say,
+    seed_option,
     warn_if_left_out,
 )
 
@@ -28,8 +28,8 @@ from understudy.commands.verb import (
 @click.option("--part", help='What to draw instead of --mask: face, hair, "left hand", "held thing" ...')
 @click.option("--strength", type=STRENGTH, help="How far to leave what is there: 1 all. [default: 0.6]")
 @click.option("--count", type=COUNT, default=1, show_default=True, help="How many pictures.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
-@click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
+@seed_option
+@pictures_option
 def redraw(
     run: Path,
     picture: Path,
@@ -42,7 +42,10 @@ def redraw(
     out: Path | None,
     **settings: object,
 ) -> None:
-    """Draw a part of PICTURE anew; PROMPT tells the whole scene, and the rest stays to the pixel."""
+    """Draw a part of PICTURE anew; the rest stays to the pixel.
+
+    PROMPT tells the whole scene, not the part alone. Say which part with --mask or --part.
+    """
     from understudy import redrawing
     from understudy.domain import UserError
     from understudy.options import validated

@@ -13,7 +13,11 @@ from understudy.commands.verb import FILE, FOLDER, Verb, say
 @click.argument("run", type=FOLDER)
 @click.option("--out", type=FILE, help="The page to write. [default: RUN/report.html]")
 def report(run: Path, out: Path | None) -> None:
-    """Write a page of RUN: drawings, pictures, verdicts, learning, cost, and how to do it again."""
+    """Write a page that shows what came of RUN.
+
+    On it are the drawings, the pictures and what the judge says of them, learning and its cost, and how to do
+    it again.
+    """
     from understudy.reports.report import report as write_report
     from understudy.terminal import listening
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FOLDER, OUT, SEED, DrawVerb, given, say
+from understudy.commands.verb import COUNT, FOLDER, OUT, DrawVerb, given, say, seed_option
 
 
 @click.command(cls=DrawVerb)
@@ -16,9 +16,12 @@ from understudy.commands.verb import COUNT, FOLDER, OUT, SEED, DrawVerb, given, 
     "--size", type=click.Choice(["a4", "letter"]), default="a4", show_default=True, help="The paper."
 )
 @click.option("--of", type=COUNT, default=3, show_default=True, help="Each picture is the best of so many.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="The first one's seed.")
+@seed_option
 def sheet(run: Path, out: Path | None, size: str, of: int, seed: int, **settings: object) -> None:
-    """Write the character sheet of RUN as PDF and PNG: turnaround, moods, poses and palette."""
+    """Write the character sheet of RUN as PDF and PNG.
+
+    It shows the character's turnaround, moods, poses and palette, drawn anew.
+    """
     from understudy.comics.sheet import make_sheet
     from understudy.options import validated
     from understudy.recipes import DrawSettings

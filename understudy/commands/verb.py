@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,17 @@ OUT = click.Path(path_type=Path, file_okay=False)  # refused before the work, no
 SEED = click.IntRange(0, 2**32 - 1)
 COUNT = click.IntRange(1, 10_000)
 STRENGTH = click.FloatRange(0, 1, min_open=True)
+
+paper_option = click.option(
+    "--paper", default="white", show_default=True, help="What transparent drawings lie on: a CSS colour."
+)
+seed_option = click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="The first picture's seed; the next count up."
+)
+pictures_option = click.option("--out", type=OUT, help="The folder to write to. [default: RUN/pictures]")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else."
+)
 
 
 class Verb(click.Command):
@@ -56,6 +68,11 @@ def say(paths: Sequence[Path]) -> None:
     """Print paths, one a line."""
     for path in paths:
         click.echo(path)
+
+
+def say_next(sentence: str, *command: str) -> None:
+    """Say on the error stream what to do next, as a command to copy."""
+    click.echo(f"{sentence}: understudy {shlex.join(command)}", err=True)
 
 
 def warn_if_left_out(prompts: Sequence[str], name: str) -> None:

@@ -89,8 +89,11 @@ def _weight(lightness: Plane, around: Plane, ink: float, height: int) -> float:
 
     How much of a pixel is covered with ink tells where in it the line's edge is.
     """
-    contrast = around - ink
-    covered = np.where(contrast > STANDS_OUT, (around - lightness) / np.maximum(contrast, STANDS_OUT), 0)
+    # A line between white paper and a darker area is mixed with the one on one side, the other on the other.
+    beside = np.maximum(around, cv2.dilate(lightness, np.ones((3, 3), np.uint8)))
+    covered = np.where(
+        around - ink > STANDS_OUT, (beside - lightness) / np.maximum(beside - ink, STANDS_OUT), 0
+    )
     scale = LOOK_CLOSER * min(1.0, MEASURED_PX / height)
     fine = cv2.resize(covered.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     inside: Pixels = (fine > 0.5).astype(np.uint8)

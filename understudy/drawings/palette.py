@@ -15,6 +15,10 @@ from understudy.drawings.oklab import Oklab, to_oklab
 
 Rgb = tuple[int, int, int]
 
+GROUND, PALE, GREY = 0.88, 0.8, 0.05
+"""What begins so far down the figure, of 1, and is so light and grey in Oklab, may be the shadow under it."""
+OUTLINED = 0.5
+"""Share of its rim that is line: then it is a shoe."""
 MOST_PIXELS = 20_000
 """Of each drawing, so that a large one does not outvote the others."""
 FLAT = 10
@@ -72,8 +76,8 @@ def coloured_pixels(figure: Figure, lines: NDArray[np.bool_], paper: bool) -> Pi
     """The (N, 3) pixels of a figure's areas of colour, at most 20,000, evenly picked.
 
     Left out are `lines`, where areas meet and mix, and with `paper` true what has the paper's colour, which
-    a mask from flat paper encloses between arm and body; white clothes on white paper go with it. A painted
-    surface is nowhere flat: all of it counts.
+    a mask from flat paper encloses between arm and body; white clothes on white paper go with it. The shadow
+    that the figure stands on is left out too. A painted surface is nowhere flat: all of it counts.
     """
     kernel = np.ones((3, 3), np.uint8)
     own = (figure.mask > 127) & ~cv2.dilate(lines.astype(np.uint8), kernel).astype(bool)
@@ -82,8 +86,30 @@ def coloured_pixels(figure: Figure, lines: NDArray[np.bool_], paper: bool) -> Pi
         own &= away > FLAT
     changes = cv2.morphologyEx(figure.pixels, cv2.MORPH_GRADIENT, kernel).max(axis=2)
     flat = own & (changes < FLAT)
+    flat &= ~_shadow(figure, flat, lines)
     found: Pixels = figure.pixels[flat if flat.sum() > own.sum() / 4 else own]
     return found[:: max(1, -(-len(found) // MOST_PIXELS))]
+
+
+def _shadow(figure: Figure, flat: NDArray[np.bool_], lines: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The `flat` pixels of pale grey areas low down that no line encloses; none on a cut-off figure."""
+    on_figure = figure.mask > 127
+    shadow = np.zeros_like(flat)
+    rows = np.flatnonzero(on_figure.any(axis=1))
+    if not len(rows) or on_figure[-1].any():
+        return shadow
+    ground = rows[0] + round(GROUND * (rows[-1] - rows[0]))
+    lab = to_oklab(figure.pixels)
+    pale = flat & (lab[..., 0] > PALE) & (np.hypot(lab[..., 1], lab[..., 2]) < GREY)
+    num, labels, stats, _ = cv2.connectedComponentsWithStats(pale.astype(np.uint8), connectivity=8)
+    for area in range(1, num):
+        if stats[area, cv2.CC_STAT_TOP] < ground:
+            continue
+        where = labels == area
+        rim = cv2.dilate(where.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool) & ~where
+        if lines[rim].mean() < OUTLINED:
+            shadow |= where
+    return shadow
 
 
 def find_palette(pixels: Sequence[Pixels]) -> tuple[Swatch, ...]:

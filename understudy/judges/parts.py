@@ -64,6 +64,12 @@ def mask_part(shares: Shares, part: str) -> Pixels:
     return np.asarray(grown * 255, np.uint8)
 
 
+def mask_figure(shares: Shares) -> Pixels:
+    """A mask (height, width), 255 where one of the figure's own parts is seen more surely than all else."""
+    own = [PART_INDEX[part] for part in WHOLE["figure"]]
+    return np.isin(shares.argmax(axis=0), own).astype(np.uint8) * 255
+
+
 def _seen(shares: Shares, parts: tuple[str, ...]) -> NDArray[np.bool_]:
     seen: NDArray[np.bool_] = shares[[PART_INDEX[part] for part in parts]].sum(axis=0) >= SEEN
     return seen

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from understudy.domain import Attributes, Character, Drawing, Picture, Pixels, UserError, Verdict
 from understudy.drawings.figure import find_figure
 from understudy.judges.network import SIDE, JudgeNetwork, Seen, Shape
-from understudy.judges.parts import Shares, mask_part
-from understudy.world.canvas import PART_INDEX
+from understudy.judges.parts import Shares, mask_figure, mask_part
 from understudy.world.captions import parse
 from understudy.world.vocabulary import CHOICES
 
@@ -28,7 +27,6 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 AT_ONCE = 32
 MOST_DRAWINGS = 12  # more than these say little new, and the comparison's time grows with them
-NOT_FIGURE = [PART_INDEX[name] for name in ("paper", "scenery", "prop")]
 
 
 @dataclass(frozen=True)
@@ -130,15 +128,6 @@ class PuppetJudge:
         """Who pictures (height, width, 3) show, as vectors of length 1: (pictures, 64)."""
         return np.concatenate([seen.identity.numpy() for _, seen in self._see(pixels)])
 
-    def find_figures(self, pixels: Sequence[Pixels]) -> list[Pixels]:
-        """Masks (height, width), 255 on the character: by its flat paper, or by the parts that are seen."""
-        parts = torch.cat([seen.parts for _, seen in self._see(pixels)])
-        masks = []
-        for picture, logits in zip(pixels, parts, strict=True):
-            mask = find_figure(Drawing(Path(), picture, "")).mask
-            masks.append(mask if not mask.all() else _figure_mask(logits, picture.shape[:2]))
-        return masks
-
     def see_parts(self, pixels: Pixels) -> Shares:
         """How surely each of canvas.PARTS is seen in a picture (height, width, 3): (12, height, width)."""
         ((_, seen),) = self._see([pixels])
@@ -152,6 +141,11 @@ class PuppetJudge:
         """Where a part of the figure is in a picture (height, width, 3): see `parts.mask_part`."""
         return mask_part(self.see_parts(pixels), part)
 
+    def find_figure(self, pixels: Pixels) -> Pixels:
+        """The mask (height, width), 255 on the character: by flat paper, or by the parts that are seen."""
+        mask = find_figure(Drawing(Path(), pixels, "")).mask
+        return mask if not mask.all() else mask_figure(self.see_parts(pixels))
+
     def _see(self, pixels: Sequence[Pixels]) -> list[tuple[Tensor, Seen]]:
         """A few pictures at a time: the network's input (B, 3, 96, 96) and what it makes of it."""
         batches = []
@@ -160,17 +154,6 @@ class PuppetJudge:
             with torch.inference_mode():
                 batches.append((images, self.network(images)))
         return batches
-
-
-def _figure_mask(logits: Tensor, size: tuple[int, int]) -> Pixels:
-    """Part logits (12, 24, 24) of a squared picture -> (height, width), 255 on the character's own parts."""
-    height, width = size
-    side = max(size)
-    large = F.interpolate(logits[None], (side, side), mode="bilinear")[0]
-    is_figure = ~torch.isin(large.argmax(0), torch.tensor(NOT_FIGURE))
-    top, left = (side - height) // 2, (side - width) // 2
-    cut = is_figure[top : top + height, left : left + width]
-    return (cut.numpy() * 255).astype(np.uint8)
 
 
 def shrink(pixels: Pixels) -> Pixels:

@@ -49,6 +49,7 @@ class QualityReport:
         if self.by_attribute:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.by_attribute.items())
             lines.append(f"Right as asked for: {shares}.")
+        lines.append("Scene by scene, pictures that pass:")
         lines += [f"  {share:4.0%}  {prompt}" for prompt, share in self.by_prompt.items()]
         if self.not_judged:
             lines.append(f"Not judged, and so never right: {', '.join(self.not_judged)}.")

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from understudy.domain import Drawing, Measure, Picture, Pixels
-from understudy.drawings.figure import find_figure
+from understudy.drawings.figure import WHITE, Figure, find_figure
+from understudy.drawings.ink import find_lines
 from understudy.drawings.oklab import Oklab, to_oklab
+from understudy.drawings.palette import coloured_pixels
 from understudy.judges.averages import mean_with_interval
 
-FindFigures = Callable[[Sequence[Pixels]], list[Pixels]]
-"""Masks (height, width), 255 on the figure, of pictures in any place."""
+FindFigure = Callable[[Pixels], Pixels]
+"""The mask (height, width), 255 on the figure, of a picture (height, width, 3) in any place."""
 
-LINE_PX = 512
-"""The side at which lines are measured: the world's are 7 px wide there."""
-INK_SHARE = 0.03
-"""Of a drawing's figure, the darkest part that is surely ink."""
-INK_REACH = 0.12
-"""How far in Oklab the rest of the ink may be from it: smoothing, not another colour."""
 NUM_COLOURS = 512
 """Points that stand for a figure's colours."""
 NUM_DIRECTIONS = 32
@@ -39,25 +33,22 @@ class Hand:
 
 
 def judge_style(
-    pictures: Iterable[Picture], drawings: Sequence[Drawing], find_figures: FindFigures
+    pictures: Iterable[Picture], drawings: Sequence[Drawing], find_figure_in: FindFigure
 ) -> dict[str, Measure]:
     """How heavy the pictures' lines are, and how far their colours lie from the drawings'.
 
     `line_weight` is the mean width of their lines over that of the drawings'. `palette` is the distance to
     the nearest drawing's colours over that of each drawing to the nearest other one: 1 is as near as the
-    drawings are to each other. Only the figure counts, as `find_figures` finds it; pictures in which it finds
-    none are left out.
+    drawings are to each other. Only the figure counts, as `find_figure_in` finds it; pictures in which there
+    is none are left out.
     """
-    figures = [find_figure(drawing) for drawing in drawings]
-    inks = [_ink(figure.pixels, figure.mask) for figure in figures]
-    ink = inks[int(np.argmin([colour[0] for colour in inks]))]
-    drawn = [_hand(figure.pixels, figure.mask, ink) for figure in figures]
+    drawn = [_hand(find_figure(drawing)) for drawing in drawings]
     prompts, made = [], []
     for picture in pictures:
-        mask = find_figures([picture.pixels])[0]
+        mask = find_figure_in(picture.pixels)
         if (mask > 127).any():
             prompts.append(picture.scene.prompt)
-            made.append(_hand(picture.pixels, mask, ink))
+            made.append(_hand(Figure(picture.pixels, mask, WHITE)))
     if not made:
         return {}
     return {**_judge_lines(made, drawn, prompts), **_judge_colours(made, drawn, prompts)}
@@ -107,42 +98,17 @@ def colour_distance(first: Oklab, second: Oklab) -> float:
     return float(np.sqrt(3 * np.square(one - two).mean()))
 
 
-def line_weight(pixels: Pixels, mask: Pixels, ink: Oklab) -> float | None:
-    """The usual width of the inked lines of a figure, as a share of the longer side; None without ink."""
-    factor = LINE_PX / max(mask.shape)
-    size = round(mask.shape[1] * factor), round(mask.shape[0] * factor)
-    large = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC))
-    figure = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR) > 127
-    # Half way from the ink to what lies beside it is a line's edge; what is light is not ink at all.
-    is_ink = (np.linalg.norm(to_oklab(large) - ink, axis=2) < 2 * INK_REACH) & figure
-    # Nothing is inked beyond the edge: the depth of what is ink all over would have no end.
-    depth = cv2.distanceTransform(np.pad(is_ink, 1).astype(np.uint8), cv2.DIST_L2, 5)
-    # The ridges of the depth are the middles of lines: of a filled shape there are few, so it hardly counts.
-    ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth > 1)
-    if not ridge.any():
-        return None
-    return float(2 * np.median(depth[ridge]) / LINE_PX)
-
-
-def _hand(pixels: Pixels, mask: Pixels, ink: Oklab) -> Hand:
-    inside = _inside(pixels, mask)
-    filled = inside[np.linalg.norm(inside - ink, axis=1) > INK_REACH]
-    colours = filled if len(filled) else inside
-    chosen = np.random.default_rng(0).integers(len(colours), size=NUM_COLOURS)
-    return Hand(line_weight(pixels, mask, ink), colours[chosen])
-
-
-def _ink(pixels: Pixels, mask: Pixels) -> Oklab:
-    """The mean of a figure's darkest pixels."""
-    inside = _inside(pixels, mask)
-    darkest = inside[np.argsort(inside[:, 0])[: max(1, round(INK_SHARE * len(inside)))]]
-    colour: NDArray[np.float32] = darkest.mean(axis=0)
-    return colour
-
-
-def _inside(pixels: Pixels, mask: Pixels) -> Oklab:
-    """The colours (n, 3) of a figure, or of all where the mask is nowhere more than half covered."""
-    return to_oklab(pixels[mask > 127] if (mask > 127).any() else pixels.reshape(-1, 3))
+def _hand(figure: Figure) -> Hand:
+    lines = find_lines(figure)
+    line = lines.ink.weight_px / max(figure.mask.shape) if lines.ink else None
+    # White on white paper counts here: in a picture in the woods it is seen too.
+    coloured = coloured_pixels(figure, lines.where, paper=False)
+    if not len(coloured):  # nothing but lines
+        coloured = (
+            figure.pixels[figure.mask > 127] if (figure.mask > 127).any() else figure.pixels.reshape(-1, 3)
+        )
+    chosen = np.random.default_rng(0).integers(len(coloured), size=NUM_COLOURS)
+    return Hand(line, to_oklab(coloured[chosen]))
 
 
 def _grouped(pairs: Sequence[tuple[str, float]]) -> list[list[float]]:

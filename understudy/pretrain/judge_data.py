@@ -188,29 +188,43 @@ def write_shard(folder: Path, number: int, redraw: Redraw = list) -> Path:
     return path
 
 
-def main() -> None:
-    """Paint shards; what is there already stays."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("state/judge/shards"))
+def paint_files(
+    title: str, out: Path, count: int, unit: str, write: Callable[[Path, int, Redraw], Path]
+) -> None:
+    """Write files as the command line asks, the pictures through a base if it names one."""
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--count", type=int, default=200, help=f"shards of {PER_SHARD} strangers")
-    parser.add_argument("--vae", type=Path, help="put the pictures, but not the drawings, through this")
-    parser.add_argument("--base", type=Path, help="let this base half denoise them instead")
+    parser.add_argument("--count", type=int, default=count, help=unit)
+    through = parser.add_mutually_exclusive_group()
+    through.add_argument("--vae", type=Path, help="put the pictures, but no drawings, through this")
+    through.add_argument("--base", type=Path, help="let this base half denoise them instead")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    redraw: Redraw = list
-    if args.vae:
-        from understudy.pretrain.redrawing import Autoencoded
-
-        redraw = Autoencoded(args.vae, seed=args.first)
-    if args.base:
-        from understudy.pretrain.redrawing import HalfDenoised
-
-        redraw = HalfDenoised(args.base, seed=args.first)
+    args.out.mkdir(parents=True, exist_ok=True)
+    redraw = _redraw_through(args.vae, args.base, args.first)
     for number in range(args.first, args.first + args.count):
-        write_shard(args.out, number, redraw)
+        write(args.out, number, redraw)
+
+
+def _redraw_through(vae: Path | None, base: Path | None, seed: int) -> Redraw:
+    from understudy.pretrain.redrawing import Autoencoded, HalfDenoised
+
+    if base:
+        return HalfDenoised(base, seed=seed)
+    return Autoencoded(vae, seed=seed) if vae else list
+
+
+def main() -> None:
+    """Paint shards; what is there already stays."""
+    paint_files(
+        "Paint shards for the judge.",
+        Path("state/judge/shards"),
+        200,
+        f"shards of {PER_SHARD} strangers",
+        write_shard,
+    )
 
 
 if __name__ == "__main__":

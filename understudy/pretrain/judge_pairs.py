@@ -6,13 +6,11 @@ is learned from many strangers, each seen in a single scene.
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +19,15 @@ from torch import Tensor
 from understudy.domain import Pixels
 from understudy.judges.puppet import to_input
 from understudy.pretrain.judge_batches import CHANGED, shaken, worn
-from understudy.pretrain.judge_data import PART_SIDE, Labels, Redraw, count_places, labels_of, redrawn
+from understudy.pretrain.judge_data import (
+    PART_SIDE,
+    Labels,
+    Redraw,
+    count_places,
+    labels_of,
+    paint_files,
+    redrawn,
+)
 from understudy.pretrain.strangers import sample_stranger
 from understudy.world.damage import damaged
 from understudy.world.scenes import paint, sample_attributes
@@ -117,27 +123,9 @@ def write_pairs(folder: Path, number: int, redraw: Redraw = list) -> Path:
 
 def main() -> None:
     """Paint pairs; what is there already stays."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("state/judge/pairs"))
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--count", type=int, default=80, help=f"files of {PER_FILE} pairs")
-    parser.add_argument("--vae", type=Path, help="put the pictures through this")
-    parser.add_argument("--base", type=Path, help="let this base half denoise them instead")
-    args = parser.parse_args()
-    cv2.setNumThreads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    redraw: Redraw = list
-    if args.vae:
-        from understudy.pretrain.redrawing import Autoencoded
-
-        redraw = Autoencoded(args.vae, seed=args.first)
-    if args.base:
-        from understudy.pretrain.redrawing import HalfDenoised
-
-        redraw = HalfDenoised(args.base, seed=args.first)
-    for number in range(args.first, args.first + args.count):
-        write_pairs(args.out, number, redraw)
+    paint_files(
+        "Paint pairs for the judge.", Path("state/judge/pairs"), 80, f"files of {PER_FILE} pairs", write_pairs
+    )
 
 
 if __name__ == "__main__":

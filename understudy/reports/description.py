@@ -67,15 +67,15 @@ class Description:
         return "\n".join([*lines, *(f"- {sentence}" for sentence in self.advice)])
 
 
-def describe(drawings: Sources | Character, notify: Notify = ignore) -> Description:
+def describe(drawings: Sources | Character, notify: Notify = ignore, paper: str = "white") -> Description:
     """Describe the drawings in a folder, a zip or files, or those of a character that was read already.
 
-    Raises `UserError` as `read_character` does.
+    `paper` is what transparent drawings lie on, a CSS colour. Raises `UserError` as `read_character` does.
     """
     if isinstance(drawings, Character):
         character, name = drawings, drawings.name
     else:
-        character, name = read_character(drawings, UNNAMED, notify=notify), None
+        character, name = read_character(drawings, UNNAMED, notify=notify, paper=paper), None
     statistics = measure(character.drawings, notify)
     coverage = cover(character.drawings, name)
     return Description(character, statistics, coverage, advise(statistics, coverage))

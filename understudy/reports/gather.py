@@ -3,49 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from understudy.domain import Picture, Pixels, Scene, UserError, Verdict
+from understudy.domain import Drawing, Measure, Picture, Pixels, Scene, UserError, Verdict
+from understudy.judges.copying import Nearest
 from understudy.provenance import read_record
 from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run
 
 _VERDICT = TypeAdapter(Verdict)
-
-
-class Measure(BaseModel):
-    """A figure about a run's pictures together: `low` to `high` is its 95% interval where it has one."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    n: int
-    says: str
+_NEAREST = TypeAdapter(Nearest)
+_MEASURES = TypeAdapter(dict[str, Measure])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture of the run and what the judge says of it, None where it was not judged."""
+    """A picture of the run, the judge's word on it and its nearest drawing; None where nothing was judged."""
 
     path: Path
     picture: Picture
     verdict: Verdict | None
+    nearest: Nearest | None
 
 
-def read_pictures(run: Run, most: int) -> tuple[list[Shown], int]:
+def read_pictures(run: Run, drawings: Sequence[Drawing], most: int) -> tuple[list[Shown], int]:
     """The judged pictures in their order, then the others by name, at most `most`; and how many are left out.
 
-    What is no picture of understudy's is passed over.
+    `drawings` are those that the run keeps. What is no picture of understudy's is passed over.
     """
-    verdicts = read_verdicts(run)
+    verdicts, nearest = read_verdicts(run), _read_nearest(run, drawings)
     others = sorted(path.name for path in run.pictures.glob("*.png") if path.name not in verdicts)
     shown: list[Shown] = []
     passed_over = 0
@@ -59,37 +52,56 @@ def read_pictures(run: Run, most: int) -> tuple[list[Shown], int]:
             passed_over += 1
             continue
         scene = Scene(record.get("prompt", path.stem), _seed(record))
-        shown.append(Shown(path, Picture(scene, read_pixels(path), record), verdicts.get(name)))
+        shown.append(
+            Shown(path, Picture(scene, read_pixels(path), record), verdicts.get(name), nearest.get(name))
+        )
     return shown, len(verdicts) + len(others) - len(shown) - passed_over
 
 
 def read_verdicts(run: Run) -> dict[str, Verdict]:
     """The verdicts by the name of their picture's file, in their order; none where nothing was judged."""
+    return _read_lines(run, _VERDICT.validate_python)
+
+
+def _read_nearest(run: Run, drawings: Sequence[Drawing]) -> dict[str, Nearest]:
+    """The nearest drawings by the name of their picture's file, where one was found and is still there."""
+    numbers = {drawing.path.name: number for number, drawing in enumerate(drawings)}
+
+    def read(entry: Mapping[str, object]) -> Nearest | None:
+        number = numbers.get(str(entry.get("nearest_drawing")))
+        if number is None:
+            return None
+        said = {"drawing": number, "share": entry["nearest_share"], "is_copy": entry["is_copy"]}
+        return _NEAREST.validate_python(said)
+
+    return {name: nearest for name, nearest in _read_lines(run, read).items() if nearest}
+
+
+def _read_lines(run: Run, read: Callable[[Mapping[str, object]], T]) -> dict[str, T]:
+    """What `read` makes of each line of `verdicts.jsonl`, by the name of its picture's file."""
     path = run.folder / VERDICTS_FILE
     if not path.exists():
         return {}
-    verdicts: dict[str, Verdict] = {}
+    found: dict[str, T] = {}
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             # Only the name: a run that came from elsewhere must not point out of its folder.
-            verdicts[Path(entry["picture"]).name] = _VERDICT.validate_python(entry)
+            found[Path(entry["picture"]).name] = read(entry)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(path) from error
-    return verdicts
+    return found
 
 
-def read_measures(run: Run) -> list[Measure]:
-    """What `judged.json` says of the pictures together; none where it is not there."""
-    entries = _read_object(run.folder / JUDGED_FILE)
+def read_measures(run: Run) -> dict[str, Measure]:
+    """What `judged.json` says of the pictures together, by name; none where it is not there."""
+    path = run.folder / JUDGED_FILE
+    if not path.exists():
+        return {}
     try:
-        return [
-            Measure.model_validate({"name": name, **entry})
-            for name, entry in entries.items()
-            if isinstance(entry, dict)
-        ]
-    except ValidationError as error:
-        raise _unreadable(run.folder / JUDGED_FILE) from error
+        return _MEASURES.validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
 
 
 def read_losses(run: Run) -> tuple[list[int], list[float]]:
@@ -111,18 +123,6 @@ def read_pixels(path: Path) -> Pixels:
 def _seed(record: Mapping[str, str]) -> int:
     seed = record.get("seed", "")
     return int(seed) if seed.isdecimal() else 0
-
-
-def _read_object(path: Path) -> dict[str, object]:
-    if not path.exists():
-        return {}
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path) from error
-    if not isinstance(entries, dict):
-        raise _unreadable(path)
-    return entries
 
 
 def _unreadable(path: Path) -> UserError:

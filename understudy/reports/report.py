@@ -56,14 +56,15 @@ def report(run: StrPath, out: StrPath | None = None, notify: Notify = ignore) ->
 
 def _context(run: Run, notify: Notify) -> dict[str, object]:
     """All that the page says."""
-    character = _as_handed_in(run)
+    kept = kept_character(run)
+    character = _as_handed_in(run, kept)
     description = describe(character, notify)
     verdicts = read_verdicts(run)
     judged = list(verdicts.values())
     quality = summarise(judged) if judged else None
     hero = find_hero(character)
     manifest = run.manifest
-    pictures, num_left_out = read_pictures(run, MOST_PICTURES)
+    pictures, num_left_out = read_pictures(run, kept.drawings, MOST_PICTURES)
     return {
         "title": f"{manifest.name}: what came of it",
         "name": manifest.name,
@@ -83,17 +84,17 @@ def _context(run: Run, notify: Notify) -> dict[str, object]:
     }
 
 
-def _as_handed_in(run: Run) -> Character:
+def _as_handed_in(run: Run, kept: Character) -> Character:
     """The run's character, its drawings called as the artist called them."""
-    character, records = kept_character(run), run.manifest.drawings
-    if len(records) != len(character.drawings):  # somebody changed the folder
-        return character
+    records = run.manifest.drawings
+    if len(records) != len(kept.drawings):  # somebody changed the folder
+        return kept
     # These paths hold nothing: the artist's own files, and their sizes, are not the run's to know.
     drawings = [
         replace(drawing, path=run.folder / record.file)
-        for drawing, record in zip(character.drawings, records, strict=True)
+        for drawing, record in zip(kept.drawings, records, strict=True)
     ]
-    return replace(character, drawings=tuple(drawings))
+    return replace(kept, drawings=tuple(drawings))
 
 
 def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
@@ -118,9 +119,10 @@ def _cards(
     pictures: Sequence[Shown], drawings: Sequence[Drawing], hero: Hero | None, name: str, notify: Notify
 ) -> list[dict[str, object]]:
     """What the page shows of each picture."""
-    nearest = nearest_drawings([one.picture.pixels for one in pictures], drawings)
+    unjudged = [one.picture.pixels for one in pictures if one.nearest is None]
+    alike = iter(nearest_drawings(unjudged, drawings))
     cards: list[dict[str, object]] = []
-    for one, drawing in zip(pictures, nearest, strict=True):
+    for one in pictures:
         true = truth(hero, one.picture.scene.prompt) if hero else None
         cards.append(
             {
@@ -129,7 +131,8 @@ def _cards(
                 "seed": one.picture.scene.seed,
                 "verdict": one.verdict,
                 "wrong": faults(one.verdict, name) if one.verdict else (),
-                "nearest": drawing,
+                "nearest": one.nearest,
+                "drawing": one.nearest.drawing if one.nearest else next(alike),
                 "truth_uri": drawing_uri(true, THUMBNAIL_PX) if true is not None else "",
             }
         )
