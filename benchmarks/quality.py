@@ -48,7 +48,7 @@ def judge_hero(seed: int, recipe: DreamBoothLora | PromptOnly, out: Path, count:
         started = time.monotonic()
         run = understudy.learn(character, recipe, folder, notify=notify)
         learned = time.monotonic()
-        understudy.judge(run, count=count, notify=notify)
+        understudy.judge(run, count=count, notify=notify, drift=False)
     # The time of a run that was interrupted says nothing.
     seconds = None if was_begun else round(learned - started, 1)
     finished.write_text(json.dumps({"settings": settings, "learning_s": seconds}))
