@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -72,7 +73,25 @@ class _Frozen(BaseModel):
         return value
 
 
-class PromptOnly(_Frozen):
+class _Recipe(_Frozen):
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    """Named sets of knobs; each may leave any knob at its default."""
+
+    @classmethod
+    def from_preset(cls, name: str, given: Mapping[str, object] | None = None) -> Self:
+        """The recipe with the preset's knobs, under those that are `given`.
+
+        Raises `UserError` for a name that the method lacks, and pydantic's `ValidationError` for a value that
+        does not fit.
+        """
+        if name not in cls.presets:
+            method = cls.model_fields["method"].default
+            known = f"take one of {', '.join(cls.presets)}" if cls.presets else "leave it out, it has none"
+            raise UserError(f"The method {method} has no preset {name!r}: {known}.")
+        return cls.model_validate({**cls.presets[name], **(given or {})})
+
+
+class PromptOnly(_Recipe):
     """Learn nothing: the character is described in words (the study's prompt-only baseline)."""
 
     method: Literal["prompt-only"] = "prompt-only"
@@ -88,7 +107,7 @@ class PromptOnly(_Frozen):
         return self.description or with_article(noun)
 
 
-class Finetune(_Frozen):
+class Finetune(_Recipe):
     """What all methods share that train a part of a base on the drawings."""
 
     base: str = PUPPET

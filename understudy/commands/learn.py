@@ -37,6 +37,7 @@ def learn(
     method: str,
     paper: str,
     grid_intensity: float | None,
+    preset: str | None,
     **knobs: object,
 ) -> None:
     """Learn the character in DRAWINGS: a folder, a zip, or files.
@@ -48,7 +49,7 @@ def learn(
     from understudy.terminal import listening
 
     _refuse_words(name)
-    recipe = make_recipe(method, given(**knobs))
+    recipe = make_recipe(method, given(**knobs), preset)
     with listening() as notify:
         character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
