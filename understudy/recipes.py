@@ -107,32 +107,14 @@ class PromptOnly(_Recipe):
         return self.description or with_article(noun)
 
 
-class Finetune(_Recipe):
-    """What all methods share that train a part of a base on the drawings."""
-
-    base: str = PUPPET
-    """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
+class Learning(_Recipe):
+    """What all methods share that learn from the drawings step by step."""
 
     steps: int = Field(400, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     """The seed of all that is random in learning."""
-
-    subject: str = "{name}"
-    """What stands for the character in a prompt: a template of {name} and {noun}."""
-
-    learning_rate: float = Field(3e-3, gt=0)
-    """The learning rate of Adam, constant after the warm-up."""
-
-    adam_beta2: float = Field(0.99, gt=0, lt=1)
-    """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
-
-    warmup_steps: int = Field(20, ge=0)
-    """Steps in which the learning rate rises from nothing."""
-
-    weight_decay: float = Field(0.0, ge=0)
-    """Pull of the trained weights towards zero."""
 
     averaging: float = Field(0.98, ge=0, lt=1)
     """Decay of the running average of the weights, which is what draws; 0 takes the last weights."""
@@ -149,11 +131,36 @@ class Finetune(_Recipe):
     place_jitter: float = Field(0.04, ge=0, lt=1)
     """How far a variant may be moved, as a share of the picture's side."""
 
-    paper_jitter: Share = 0.0
-    """How far a variant's paper may go towards any other colour, as a share of the way."""
-
     flips: bool = False
     """Mirror half of the variants; only for characters that look alike from both sides."""
+
+    snapshot_every: int = Field(100, ge=1)
+    """Steps between weights that are kept for good and shown to the reviewer."""
+
+
+class Finetune(Learning):
+    """What all methods share that train a part of a base on the drawings."""
+
+    base: str = PUPPET
+    """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
+
+    subject: str = "{name}"
+    """What stands for the character in a prompt: a template of {name} and {noun}."""
+
+    learning_rate: float = Field(3e-3, gt=0)
+    """The learning rate of Adam, constant after the warm-up."""
+
+    adam_beta2: float = Field(0.99, gt=0, lt=1)
+    """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
+
+    warmup_steps: int = Field(20, ge=0)
+    """Steps in which the learning rate rises from nothing."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    """Pull of the trained weights towards zero."""
+
+    paper_jitter: Share = 0.0
+    """How far a variant's paper may go towards any other colour, as a share of the way."""
 
     caption_dropout: NotAll = 0.1
     """Share of the pictures that are learned without their caption, which guidance needs."""
@@ -181,9 +188,6 @@ class Finetune(_Recipe):
 
     min_snr: float = Field(0.0, ge=0)
     """Cap of the signal-to-noise ratio in the loss weight (arXiv 2303.09556), commonly 5; 0 for none."""
-
-    snapshot_every: int = Field(100, ge=1)
-    """Steps between weights that are kept for good and shown to the reviewer."""
 
     @model_validator(mode="after")
     def _known_templates(self) -> Self:
