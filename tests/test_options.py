@@ -33,6 +33,26 @@ def test_a_preset_that_does_not_fit_is_refused() -> None:
         Worded.from_preset("odd")
 
 
+def test_the_help_says_where_a_method_has_its_own_default() -> None:
+    steps = next(option.help for option in recipe_options() if option.name == "steps")
+    assert steps
+    own = {
+        method: recipe.model_fields["steps"].default
+        for method, recipe in RECIPES.items()
+        if method != "prompt-only"
+    }
+    assert f"[default: {own['dreambooth-lora']}" in steps
+    assert f"; gan: {own['gan']}" in steps
+
+
+def test_a_knob_is_of_one_kind_in_all_recipes() -> None:
+    kinds: dict[str, set[type]] = {}
+    for recipe in RECIPES.values():
+        for name, knob in recipe.model_fields.items():
+            kinds.setdefault(name, set()).add(type(knob.default))
+    assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
+
+
 @pytest.mark.parametrize(("method", "preset"), PRESETS)
 def test_every_preset_is_a_recipe_and_is_named_in_the_help(method: str, preset: str) -> None:
     recipe = make_recipe(method, {}, preset)

@@ -19,7 +19,7 @@ from understudy.runs import STATE_FILE, Checkpoint, Run
 
 LOG_EVERY = 10
 MAX_LOST_S = 10.0
-"""How much work a kill may cost at most."""
+"""How much work a kill may cost at most, where saving takes no more than a tenth of that."""
 
 
 class Learner(Protocol):
@@ -129,7 +129,7 @@ def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, no
     figures: tuple[tuple[str, float], ...] = ()
     sums: dict[str, Tensor] = {}
     num_summed = 0
-    saved_at = time.monotonic()
+    saved_at, saving_s = time.monotonic(), 0.0
     notify(Step("learning", start, recipe.steps))
 
     for step in range(start, recipe.steps):
@@ -146,12 +146,14 @@ def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, no
             sums = {}
             num_summed = 0
 
-        # Nothing older than MAX_LOST_S is ever unsaved, not even if the next step is as slow as this one.
+        # Nothing older than MAX_LOST_S is ever unsaved, not even if the next step is as slow as this one;
+        # but where saving is slow, learning still gets most of the time.
         keep = done % recipe.snapshot_every == 0 or done == recipe.steps
         now = time.monotonic()
-        if keep or now - saved_at + (now - step_began) > MAX_LOST_S:
+        if keep or now - saved_at + (now - step_began) > max(MAX_LOST_S, 10 * saving_s):
             checkpoint = save(done, keep)
             saved_at = time.monotonic()
+            saving_s = saved_at - now
         try:
             notify(Step("learning", done, recipe.steps, figures))
             if keep and _review(run, checkpoint, recipe, review):
