@@ -20,7 +20,14 @@ from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, Gan
 from understudy.runs import Run
 
-FIGURES = "step drawing_loss telling_loss redrawing_error score_of_drawings score_of_pictures".split()
+FIGURES = [
+    "step",
+    "drawing_loss",
+    "telling_loss",
+    "redrawing_error",
+    "score_of_drawings",
+    "score_of_pictures",
+]
 
 
 @pytest.fixture(scope="module")
