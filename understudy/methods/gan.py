@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from understudy.domain import Character
+from understudy.domain import Character, Scene
 from understudy.events import Notify, Step
 from understudy.methods.augmenting import augment_alike
 from understudy.methods.credits import describe_learning, write_weights
@@ -32,7 +32,7 @@ from understudy.methods.pixel_painting import PixelPainter, seeded_noise
 from understudy.methods.planning import choose_plan, following
 from understudy.methods.reviewing import Review
 from understudy.methods.samples import NUM_SAMPLES, write_samples
-from understudy.recipes import Gan
+from understudy.recipes import DrawSettings, Gan
 from understudy.runs import Checkpoint, Run
 
 WEIGHTS_FILE = "generator.safetensors"
@@ -60,16 +60,18 @@ def open_painter(run: Run, recipe: Gan, checkpoint: Checkpoint, device: str) -> 
     generator = make_generator(shape)
     generator.load_state_dict(safetensors.torch.load_file(checkpoint.folder / WEIGHTS_FILE))
     generator.to(plan.device).eval()
-    with torch.no_grad():
-        yield PixelPainter(
-            shape.size_px,
-            lambda scenes, _: generator(
-                seeded_noise([one.seed for one in scenes], (shape.latent,)).to(plan.device)
-            ),
-            lambda scene, settings: {},
-            describe_run(run, checkpoint),
-            follows_text=False,
-        )
+
+    def draw(scenes: Sequence[Scene], settings: DrawSettings) -> Tensor:
+        latents = seeded_noise([scene.seed for scene in scenes], (shape.latent,))
+        pictures: Tensor = generator(latents.to(plan.device))
+        return pictures
+
+    yield PixelPainter(shape.size_px, draw, _tell_nothing, describe_run(run, checkpoint), follows_text=False)
+
+
+def _tell_nothing(scene: Scene, settings: DrawSettings) -> dict[str, str]:
+    """Neither the number of steps nor guidance means anything to it."""
+    return {}
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,9 @@ class PixelPainter:
             raise UserError("A method without a base begins from nothing: it cannot draw from a picture.")
         for first in range(0, len(scenes), settings.batch):
             some = scenes[first : first + settings.batch]
-            for scene, pixels in zip(some, to_pixels(self.draw(some, settings)), strict=True):
+            with torch.no_grad():
+                drawn = to_pixels(self.draw(some, settings))
+            for scene, pixels in zip(some, drawn, strict=True):
                 record = {
                     "prompt": scene.prompt,
                     "negative": scene.negative or settings.negative,

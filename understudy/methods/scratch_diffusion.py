@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,11 +88,14 @@ def open_painter(
     denoiser.load_state_dict(safetensors.torch.load_file(checkpoint.folder / WEIGHTS_FILE))
     denoiser.to(plan.device).eval()
     levels = make_levels(recipe)
-    name = run.manifest.name
+    # Also what was said to be unknown, which is said once.
+    known = {*shape.words, *find_words(run.manifest.name)}
 
     def draw(scenes: Sequence[Scene], settings: DrawSettings) -> Tensor:
         if shape.words:
-            _note_unknown_words(scenes, shape, name, notify)
+            new = {word for scene in scenes for word in find_words(scene.prompt)} - known
+            known.update(new)
+            _note_unknown_words(new, notify)
         num_steps = levels.count_steps(settings.steps)
         return draw_pictures(
             denoiser,
@@ -111,8 +114,7 @@ def open_painter(
             said |= {"guidance": str(settings.guidance), "prompt_as_read": read}
         return said
 
-    with torch.no_grad():
-        yield PixelPainter(shape.size_px, draw, tell, describe_run(run, checkpoint), bool(shape.words))
+    yield PixelPainter(shape.size_px, draw, tell, describe_run(run, checkpoint), bool(shape.words))
 
 
 def draw_pictures(
@@ -231,10 +233,7 @@ def _begin(
     return _Learner(drawn, said, shape, recipe, run, make_levels(recipe), denoiser, shown, training)
 
 
-def _note_unknown_words(scenes: Sequence[Scene], shape: Shape, name: str, notify: Notify) -> None:
-    said = {word for scene in scenes for word in find_words(scene.prompt)}
-    unknown = sorted(said - set(shape.words) - set(find_words(name)))
-    if unknown:
-        notify(
-            Note(f"No caption of the drawings has these words, so they are not read: {', '.join(unknown)}.")
-        )
+def _note_unknown_words(words: Set[str], notify: Notify) -> None:
+    if words:
+        said = ", ".join(sorted(words))
+        notify(Note(f"No caption of the drawings has these words, so they are not read: {said}."))
