@@ -72,9 +72,11 @@ def test_captions_are_read_as_far_as_their_words_go(captioned: Run) -> None:
         assert painter.follows_text
         first, second = painter(scenes, DrawSettings(steps=2, guidance=3.0))
         (plain,) = painter(scenes[:1], DrawSettings(steps=2, guidance=1.0))
+        (avoiding,) = painter(scenes[:1], DrawSettings(steps=2, guidance=3.0, negative="view 1"))
     assert (first.record["prompt_as_read"], second.record["prompt_as_read"]) == ("standing", "view 2")
     assert not np.array_equal(first.pixels, second.pixels)
     assert not np.array_equal(first.pixels, plain.pixels)
+    assert not np.array_equal(first.pixels, avoiding.pixels)
     notes = [event.text for event in events if isinstance(event, Note)]
     assert len(notes) == 1
     assert notes[0].endswith(": flying.")

@@ -99,7 +99,7 @@ def open_painter(
         case PromptOnly():
             painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
         case Gan():
-            painter = gan.open_painter(opened, recipe, checkpoint, device)
+            painter = gan.open_painter(opened, checkpoint, device)
         case ScratchDiffusion():
             painter = scratch_diffusion.open_painter(opened, recipe, checkpoint, device, notify)
         case _:

@@ -53,7 +53,7 @@ def learn(character: Character, recipe: Gan, run: Run, review: Review, notify: N
 
 
 @contextmanager
-def open_painter(run: Run, recipe: Gan, checkpoint: Checkpoint, device: str) -> Iterator[Painter]:
+def open_painter(run: Run, checkpoint: Checkpoint, device: str) -> Iterator[Painter]:
     """The first player, which makes a picture of a seed and reads no word."""
     shape = Shape(**json.loads((checkpoint.folder / CONFIG_FILE).read_text(encoding="utf-8")))
     plan = choose_plan(None, device)

@@ -102,6 +102,7 @@ def open_painter(
             levels,
             seeded_noise([one.seed for one in scenes], (3, shape.size_px, shape.size_px)).to(plan.device),
             shape.say([scene.prompt for scene in scenes]).to(plan.device),
+            shape.say([scene.negative or settings.negative for scene in scenes]).to(plan.device),
             settings.guidance if shape.words else 1.0,
             num_steps,
             lambda done: notify(Step("denoising", done, num_steps)),
@@ -122,19 +123,20 @@ def draw_pictures(
     levels: Levels,
     noise: Tensor,
     said_BW: Tensor,
+    unwanted_BW: Tensor,
     guidance: float,
     num_steps: int,
     tell: Callable[[int], None],
 ) -> Tensor:
-    """Pictures (B, 3, H, W) from noise of that shape, for the words that are said."""
+    """Pictures (B, 3, H, W) from noise of that shape, towards the words that are said, away from others."""
     unchanged = noise.new_zeros(len(noise), NUM_LABELS)
 
     def denoise(noisy: Tensor, times_B: Tensor) -> Tensor:
         answer: Tensor = denoiser(noisy, times_B, unchanged, said_BW)
         if guidance == 1:
             return answer
-        plain: Tensor = denoiser(noisy, times_B, unchanged, torch.zeros_like(said_BW))
-        return plain + guidance * (answer - plain)
+        unwanted: Tensor = denoiser(noisy, times_B, unchanged, unwanted_BW)
+        return unwanted + guidance * (answer - unwanted)
 
     return levels.draw(denoise, noise, num_steps, tell)
 
@@ -202,7 +204,7 @@ class _Learner:
         noise = seeded_noise(range(NUM_SAMPLES), (3, side, side)).to(device)
         said = self.said.new_zeros(NUM_SAMPLES, len(self.shape.words))
         num_steps = self.levels.count_steps(SAMPLE_STEPS)
-        drawn = draw_pictures(self.shown, self.levels, noise, said, 1.0, num_steps, lambda done: None)
+        drawn = draw_pictures(self.shown, self.levels, noise, said, said, 1.0, num_steps, lambda done: None)
         write_samples(self.run, done, drawn)
 
 
