@@ -49,7 +49,7 @@ _DCGAN: Mapping[str, object] = {
     "views": 1,
     "samples_every": 20,
 }
-"""The study's GAN; what it does not say (its batch, its channels) is the paper's."""
+"""The study's GAN; the channels and the loss, which it does not say, are DCGAN's."""
 
 PRIOR_PROMPTS = (
     "a picture of {a_noun} standing, front view",
