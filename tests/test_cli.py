@@ -270,6 +270,33 @@ def test_prompt_only_learns_nothing_and_draws(drawings: Path, toy_base: Path, tm
 
 
 @pytest.mark.usefixtures("untrained_judge")
+def test_a_method_without_a_base_learns_draws_and_is_judged(
+    drawings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    learn = ["learn", str(drawings), "--name", "Mo", "--run", str(run), "--method", "gan"]
+    assert "few-shot" in mistake(capsys, *learn, "--preset", "thesis")
+    assert "no --base" in mistake(capsys, *learn, "--base", "puppet")
+    assert "size_px" in mistake(capsys, *learn, "--size-px", "48")
+    assert not run.exists()
+    toy = ["--preset", "dcgan", "--size-px", "32", "--channels", "8", "--steps", "2", "--batch", "2"]
+    assert run_command([*learn, *toy]) == 0
+    assert 'network = "dcgan"' in (run / "recipe.toml").read_text()
+    assert run_command(["draw", str(run), PROMPT, "--count", "1"]) == 0
+    (picture,) = (run / "pictures").glob("*.png")
+    assert read_record(picture)["follows_text"] == "no"
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a picture of {name} waving\n")
+    capsys.readouterr()
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1"]) == 0
+    assert "ignore" in capsys.readouterr().out
+    judged = json.loads((run / "judged.json").read_text())
+    assert "copying" in judged
+    assert "drift" not in judged
+    assert "32 x 32" in mistake(capsys, "draw", run, PROMPT, "--width", "64")
+
+
+@pytest.mark.usefixtures("untrained_judge")
 def test_judge_prints_only_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a picture of {name} waving\na picture of {name} playing tennis\n")

@@ -9,8 +9,10 @@ from understudy.domain import UserError
 from understudy.recipes import (
     DrawSettings,
     DreamBoothLora,
+    Gan,
     PromptOnly,
     Recipe,
+    ScratchDiffusion,
     place_subject,
     read_recipe,
     says_name,
@@ -22,6 +24,8 @@ RECIPES = [
     DreamBoothLora(subject="{name} {noun}", targets=("attention",), flips=True, prior_prompts=("a {noun}",)),
     PromptOnly(description='a "girl"\n with ümlauts \\ and more'),
     PromptOnly(description="".join(map(chr, [*range(32), 127, 0x85, 0x2028]))),
+    Gan.from_preset("dcgan"),
+    ScratchDiffusion.from_preset("thesis"),
 ]
 
 
@@ -32,8 +36,8 @@ def test_toml_round_trip(recipe: Recipe, tmp_path: Path) -> None:
     assert read_recipe(path) == recipe
 
 
-@pytest.mark.parametrize("model", [DreamBoothLora, PromptOnly, DrawSettings])
-def test_every_knob_has_help(model: type[DreamBoothLora | PromptOnly | DrawSettings]) -> None:
+@pytest.mark.parametrize("model", [DreamBoothLora, PromptOnly, Gan, ScratchDiffusion, DrawSettings])
+def test_every_knob_has_help(model: type[Recipe | DrawSettings]) -> None:
     assert all(field.description for name, field in model.model_fields.items() if name != "method")
 
 
@@ -50,6 +54,8 @@ def test_every_knob_has_help(model: type[DreamBoothLora | PromptOnly | DrawSetti
         'method = "dreambooth-lora"\nseed = 4294967296',
         'method = "dreambooth-lora"\nprior_share = 1.0',
         'method = "dreambooth-lora"\nalpha = inf',
+        'method = "gan"\nsize_px = 48',
+        'method = "scratch-diffusion"\nnoise_levels = 5',
     ],
 )
 def test_mistakes_get_one_sentence(text: str, tmp_path: Path) -> None:

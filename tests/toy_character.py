@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from understudy.domain import Character, Drawing
-from understudy.recipes import DreamBoothLora
+from understudy.recipes import DreamBoothLora, FromNothing, Gan, ScratchDiffusion
 
 
 def make_character(num_drawings: int = 3) -> Character:
@@ -29,6 +29,12 @@ def make_recipe(base: Path) -> DreamBoothLora:
         prior_steps=2,
         snapshot_every=3,
     )
+
+
+def make_recipe_from_nothing(method: str) -> FromNothing:
+    """A short recipe of a method without a base, with all that it can have."""
+    kind = Gan if method == "gan" else ScratchDiffusion
+    return kind(size_px=32, channels=8, steps=7, batch=4, views=2, snapshot_every=3, samples_every=3)
 
 
 def _drawing(number: int) -> Drawing:

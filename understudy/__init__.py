@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from understudy.methods import learn, open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
-    from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly
+    from understudy.recipes import DrawSettings, DreamBoothLora, Gan, PromptOnly, ScratchDiffusion
     from understudy.redrawing import redraw
     from understudy.reports.description import describe
     from understudy.reports.report import report
@@ -32,8 +32,10 @@ __all__ = [
     "Character",
     "DrawSettings",
     "DreamBoothLora",
+    "Gan",
     "PromptOnly",
     "Scene",
+    "ScratchDiffusion",
     "Sketch",
     "UserError",
     "cut_out_pictures",
@@ -59,8 +61,10 @@ _HOMES = {
     "Character": "domain",
     "DrawSettings": "recipes",
     "DreamBoothLora": "recipes",
+    "Gan": "recipes",
     "PromptOnly": "recipes",
     "Scene": "domain",
+    "ScratchDiffusion": "recipes",
     "Sketch": "domain",
     "UserError": "domain",
     "cut_out_pictures": "cutting",

@@ -73,7 +73,7 @@ def judge(
         **judge_diversity(_read_all(drawn)),
     }
     _write_measures(opened, measures)  # they stay if what follows is stopped
-    if drift:
+    if drift and opened.manifest.base is not None:  # where nothing was before, nothing drifts
         measures |= judge_drift(
             partial(open_painter, opened, device=device),
             partial(open_base_painter, opened, device=device),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar, get_args
 
@@ -11,11 +12,21 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from understudy.domain import UserError
-from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly, explain
+from understudy.recipes import (
+    DrawSettings,
+    DreamBoothLora,
+    Gan,
+    PromptOnly,
+    Recipe,
+    ScratchDiffusion,
+    explain,
+)
 
-RECIPES: dict[str, type[DreamBoothLora] | type[PromptOnly]] = {
+RECIPES: dict[str, type[Recipe]] = {
     "dreambooth-lora": DreamBoothLora,
     "prompt-only": PromptOnly,
+    "gan": Gan,
+    "scratch-diffusion": ScratchDiffusion,
 }
 DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler")
 """The settings of drawing that change the picture."""
@@ -27,9 +38,16 @@ _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 def recipe_options() -> tuple[click.Option, ...]:
     """An option for each knob of any recipe, in the recipes' order."""
     knobs: dict[str, FieldInfo] = {}
-    for recipe in RECIPES.values():
-        knobs = {**recipe.model_fields, **knobs}
-    return tuple(_option(name, knob) for name, knob in knobs.items() if name != "method")
+    others: dict[str, list[str]] = {}
+    for method, recipe in RECIPES.items():
+        for name, knob in recipe.model_fields.items():
+            first = knobs.setdefault(name, knob)
+            if knob.default != first.default:
+                others.setdefault(name, []).append(f"; {method}: {_shown(knob.default)}")
+    options = (
+        _option(name, knob, "".join(others.get(name, ()))) for name, knob in knobs.items() if name != "method"
+    )
+    return (_preset_option(), *options)
 
 
 @cache
@@ -39,27 +57,50 @@ def draw_options() -> tuple[click.Option, ...]:
     return tuple(_option(name, knobs[name]) for name in DRAWN)
 
 
-def make_recipe(method: str, given: Mapping[str, object]) -> DreamBoothLora | PromptOnly:
-    """The recipe of `method` with the knobs that were given; raises `UserError` for one that it lacks."""
+def make_recipe(method: str, given: Mapping[str, object], preset: str | None = None) -> Recipe:
+    """The recipe of `method` with the knobs that were given, over those of `preset`, if one is named.
+
+    Raises `UserError` for a knob or a preset that the method lacks.
+    """
     recipe = RECIPES[method]
     for name in given:
         if name not in recipe.model_fields:
             raise UserError(f"The method {method} has no {_flag(name)}: leave it out.")
-    return validated(recipe, given)
+    with _explaining():
+        return recipe.from_preset(preset, given) if preset is not None else recipe.model_validate(given)
 
 
 def validated(settings: type[Settings], given: Mapping[str, object]) -> Settings:
     """Settings from what was given on the command line; raises `UserError` for a value that does not fit."""
-    try:
+    with _explaining():
         return settings.model_validate(given)
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         raise UserError(f"This setting does not fit ({explain(error)}): mend it.") from error
 
 
-def _option(name: str, knob: FieldInfo) -> click.Option:
-    """An option without a value of its own: what is not given is left to the recipe."""
+def _preset_option() -> click.Option:
+    named = (f"{method}: {', '.join(recipe.presets)}" for method, recipe in RECIPES.items() if recipe.presets)
+    known = "; ".join(named)
+    return click.Option(
+        ["--preset"],
+        metavar="NAME",
+        help=f"A named set of knobs, under those that you give{f' ({known})' if known else ''}.",
+    )
+
+
+def _option(name: str, knob: FieldInfo, others: str = "") -> click.Option:
+    """An option without a value of its own: what is not given is left to the recipe.
+
+    `others` says where other methods have another default.
+    """
     flag = _flag(name)
-    text = f"{knob.description} [default: {_shown(knob.default)}]"
+    text = f"{knob.description} [default: {_shown(knob.default)}{others}]"
     if knob.annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=text)
     is_list = isinstance(knob.default, tuple)

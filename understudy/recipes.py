@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -32,8 +34,22 @@ NotAll = Annotated[float, Field(ge=0, lt=1)]
 MAX_DENOISING_STEPS = 1000
 """As many as noise schedules have."""
 MAX_SIDE_PX = 2048
+Augmentation = Literal["colour", "translation", "cutout"]
 Target = Literal["attention", "feed-forward", "convolutions", "time"]
 Scheduler = Literal["dpm++", "dpm++-sde", "ddim", "euler", "euler-a", "unipc", "heun"]
+
+_DCGAN: Mapping[str, object] = {
+    "network": "dcgan",
+    "loss": "cross-entropy",
+    "channels": 64,
+    "averaging": 0.0,
+    "initial_deviation": 0.0,
+    "augmentation": (),
+    "reconstruction": 0.0,
+    "views": 1,
+    "samples_every": 20,
+}
+"""The study's GAN; the channels and the loss, which it does not say, are DCGAN's."""
 
 PRIOR_PROMPTS = (
     "a picture of {a_noun} standing, front view",
@@ -59,6 +75,15 @@ PRIOR_PROMPTS = (
 )
 
 
+def _power_of_two(side: int) -> int:
+    if side.bit_count() != 1:
+        raise ValueError("must be 32, 64, 128 or 256")
+    return side
+
+
+Side = Annotated[int, Field(ge=32, le=256), AfterValidator(_power_of_two)]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
@@ -72,7 +97,25 @@ class _Frozen(BaseModel):
         return value
 
 
-class PromptOnly(_Frozen):
+class _Recipe(_Frozen):
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    """Named sets of knobs; each may leave any knob at its default."""
+
+    @classmethod
+    def from_preset(cls, name: str, given: Mapping[str, object] | None = None) -> Self:
+        """The recipe with the preset's knobs, under those that are `given`.
+
+        Raises `UserError` for a name that the method lacks, and pydantic's `ValidationError` for a value that
+        does not fit.
+        """
+        if name not in cls.presets:
+            method = cls.model_fields["method"].default
+            known = f"take one of {', '.join(cls.presets)}" if cls.presets else "leave it out, it has none"
+            raise UserError(f"The method {method} has no preset {name!r}: {known}.")
+        return cls.model_validate({**cls.presets[name], **(given or {})})
+
+
+class PromptOnly(_Recipe):
     """Learn nothing: the character is described in words (the study's prompt-only baseline)."""
 
     method: Literal["prompt-only"] = "prompt-only"
@@ -88,32 +131,14 @@ class PromptOnly(_Frozen):
         return self.description or with_article(noun)
 
 
-class Finetune(_Frozen):
-    """What all methods share that train a part of a base on the drawings."""
-
-    base: str = PUPPET
-    """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
+class Learning(_Recipe):
+    """What all methods share that learn from the drawings step by step."""
 
     steps: int = Field(400, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     """The seed of all that is random in learning."""
-
-    subject: str = "{name}"
-    """What stands for the character in a prompt: a template of {name} and {noun}."""
-
-    learning_rate: float = Field(3e-3, gt=0)
-    """The learning rate of Adam, constant after the warm-up."""
-
-    adam_beta2: float = Field(0.99, gt=0, lt=1)
-    """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
-
-    warmup_steps: int = Field(20, ge=0)
-    """Steps in which the learning rate rises from nothing."""
-
-    weight_decay: float = Field(0.0, ge=0)
-    """Pull of the trained weights towards zero."""
 
     averaging: float = Field(0.98, ge=0, lt=1)
     """Decay of the running average of the weights, which is what draws; 0 takes the last weights."""
@@ -130,11 +155,36 @@ class Finetune(_Frozen):
     place_jitter: float = Field(0.04, ge=0, lt=1)
     """How far a variant may be moved, as a share of the picture's side."""
 
-    paper_jitter: Share = 0.0
-    """How far a variant's paper may go towards any other colour, as a share of the way."""
-
     flips: bool = False
     """Mirror half of the variants; only for characters that look alike from both sides."""
+
+    snapshot_every: int = Field(100, ge=1)
+    """Steps between weights that are kept for good and shown to the reviewer."""
+
+
+class Finetune(Learning):
+    """What all methods share that train a part of a base on the drawings."""
+
+    base: str = PUPPET
+    """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
+
+    subject: str = "{name}"
+    """What stands for the character in a prompt: a template of {name} and {noun}."""
+
+    learning_rate: float = Field(3e-3, gt=0)
+    """The learning rate of Adam, constant after the warm-up."""
+
+    adam_beta2: float = Field(0.99, gt=0, lt=1)
+    """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
+
+    warmup_steps: int = Field(20, ge=0)
+    """Steps in which the learning rate rises from nothing."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    """Pull of the trained weights towards zero."""
+
+    paper_jitter: Share = 0.0
+    """How far a variant's paper may go towards any other colour, as a share of the way."""
 
     caption_dropout: NotAll = 0.1
     """Share of the pictures that are learned without their caption, which guidance needs."""
@@ -162,9 +212,6 @@ class Finetune(_Frozen):
 
     min_snr: float = Field(0.0, ge=0)
     """Cap of the signal-to-noise ratio in the loss weight (arXiv 2303.09556), commonly 5; 0 for none."""
-
-    snapshot_every: int = Field(100, ge=1)
-    """Steps between weights that are kept for good and shown to the reviewer."""
 
     @model_validator(mode="after")
     def _known_templates(self) -> Self:
@@ -208,7 +255,127 @@ class DreamBoothLora(Finetune):
     """The layers that are adapted."""
 
 
-Recipe = Annotated[DreamBoothLora | PromptOnly, Field(discriminator="method")]
+class FromNothing(Learning):
+    """What the methods share that need no base: they know nothing but the drawings."""
+
+    steps: int = Field(2000, ge=1)
+    """How many steps to learn; a finished run goes on when this is raised."""
+
+    size_px: Side = 64
+    """Side of the pictures: 32, 64, 128 or 256."""
+
+    channels: int = Field(32, ge=8, le=256, multiple_of=8)
+    """Channels of the networks where they are finest; more learn better and slower."""
+
+    learning_rate: float = Field(2e-4, gt=0)
+    """The learning rate of Adam."""
+
+    averaging: float = Field(0.995, ge=0, lt=1)
+    """Decay of the running average of the weights, which is what draws; 0 takes the last weights."""
+
+    snapshot_every: int = Field(500, ge=1)
+    """Steps between weights that are kept for good and shown to the reviewer."""
+
+    samples_every: int = Field(100, ge=1)
+    """Steps between the sheets of pictures in the run's folder "samples"."""
+
+
+class Gan(FromNothing):
+    """Two players from nothing: one draws, the other tells its pictures from the drawings; no words are read.
+
+    Sources: Radford et al., DCGAN, arXiv 1511.06434; Liu et al., FastGAN, arXiv 2101.04775; Zhao et al.,
+    DiffAugment, arXiv 2006.10738.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "few-shot": {},
+        # One step is one epoch of six drawings.
+        "dcgan": {**_DCGAN, "steps": 100},
+        # With its weights' beginning and its checkpoints; going on from one is what every run does.
+        "dcgan-resumed": {**_DCGAN, "steps": 200, "initial_deviation": 0.02, "snapshot_every": 20},
+    }
+
+    method: Literal["gan"] = "gan"
+
+    channels: int = Field(16, ge=8, le=256, multiple_of=8)
+    """Channels of the networks where they are finest; more learn better and slower."""
+
+    network: Literal["dcgan", "fastgan"] = "fastgan"
+    """Which two networks play: the study's dcgan, or fastgan for few drawings."""
+
+    latent: int = Field(128, ge=1)
+    """How many numbers a picture is made from."""
+
+    loss: Literal["hinge", "cross-entropy"] = "hinge"
+    """How the players are scored."""
+
+    adam_beta1: float = Field(0.5, ge=0, lt=1)
+    """How slowly Adam forgets gradients' directions."""
+
+    initial_deviation: float = Field(0.02, ge=0)
+    """Standard deviation of the weights to begin with; 0 takes each layer's own."""
+
+    augmentation: tuple[Augmentation, ...] = ("colour", "translation", "cutout")
+    """What is done alike to drawings and pictures before the second player sees them."""
+
+    reconstruction: float = Field(1.0, ge=0)
+    """Weight of the second player's duty to redraw what it sees, which keeps it from memorising."""
+
+
+class ScratchDiffusion(FromNothing):
+    """A denoiser from nothing but the drawings.
+
+    Sources: Ho et al., DDPM, arXiv 2006.11239; Salimans & Ho, arXiv 2202.00512; Karras et al., EDM, arXiv
+    2206.00364.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "modern": {},
+        "thesis": {
+            "size_px": 32,
+            "prediction": "next-level",
+            "noise_levels": 5,
+            "error": "absolute",
+            "learning_rate": 8e-4,
+            "averaging": 0.0,
+            "augmented": 0.0,
+            "views": 1,
+        },
+    }
+
+    method: Literal["scratch-diffusion"] = "scratch-diffusion"
+
+    learning_rate: float = Field(5e-4, gt=0)
+    """The learning rate of Adam."""
+
+    prediction: Literal["velocity", "next-level"] = "velocity"
+    """What the denoiser answers: velocity (v), or the picture one noise level cleaner."""
+
+    noise_levels: int = Field(1000, ge=2, le=MAX_DENOISING_STEPS)
+    """How many levels of noise there are; with next-level also how many steps a picture takes."""
+
+    error: Literal["square", "absolute"] = "square"
+    """How errors count."""
+
+    augmented: Share = 0.15
+    """How often drawings are mirrored, turned, scaled or moved, each; the denoiser is told, so none leaks."""
+
+    captions: bool = False
+    """Learn the captions' words too; prompts are then followed as far as they use these."""
+
+    caption_dropout: NotAll = 0.1
+    """Share of the pictures that are learned without their caption, which guidance needs."""
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> Self:
+        if self.prediction == "velocity" and self.noise_levels < 100:
+            raise ValueError(
+                "prediction velocity needs at least 100 noise_levels; next-level does with fewer"
+            )
+        return self
+
+
+Recipe = Annotated[DreamBoothLora | PromptOnly | Gan | ScratchDiffusion, Field(discriminator="method")]
 
 
 class DrawSettings(_Frozen):
@@ -263,10 +430,10 @@ def _fill(template: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
 
 
-_RECIPES: TypeAdapter[DreamBoothLora | PromptOnly] = TypeAdapter(Recipe)
+_RECIPES: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
 
-def read_recipe(path: Path) -> DreamBoothLora | PromptOnly:
+def read_recipe(path: Path) -> Recipe:
     """Read a recipe's TOML file; raises `UserError` if it is no recipe."""
     try:
         return _RECIPES.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -281,7 +448,8 @@ def read_recipe(path: Path) -> DreamBoothLora | PromptOnly:
 def explain(error: ValidationError) -> str:
     """The first mistake of a recipe in a few words."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part not in ("dreambooth-lora", "prompt-only"))
+    methods = ("dreambooth-lora", "prompt-only", "gan", "scratch-diffusion")
+    place = ".".join(str(part) for part in first["loc"] if part not in methods)
     return f"{place}: {first['msg']}" if place else first["msg"]
 
 

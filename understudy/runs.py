@@ -78,8 +78,10 @@ class Manifest(_Frozen):
     name: str
     noun: str
     drawings: tuple[DrawingRecord, ...]
-    base: str
-    base_sha256: str
+    base: str | None = None
+    """None where the method begins from nothing, as is the hash."""
+
+    base_sha256: str | None = None
     plan: Plan
     versions: dict[str, str]
     stopped_at: int | None = None
@@ -252,7 +254,7 @@ def _take_up(run: Run, recipe: Recipe, manifest: Manifest) -> None:
     if recipe == before and (manifest.base, rights) == (begun.base, begun.rights):
         return
     kept = begun.model_copy(update={"base": manifest.base, "rights": rights})
-    if recipe.model_copy(update={"base": before.base}) != before:
+    if recipe.model_dump(exclude={"base"}) != before.model_dump(exclude={"base"}):
         # More steps are asked for, even if the reviewer said earlier that it is enough.
         kept = kept.model_copy(update={"stopped_at": None})
     write_whole(run.folder / MANIFEST_FILE, kept.model_dump_json(indent=1).encode())
@@ -371,7 +373,8 @@ def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple
     if begun.noun != manifest.noun:
         yield "the noun", begun.noun, manifest.noun
     if begun.base_sha256 != manifest.base_sha256:
-        yield "a base with the hash", begun.base_sha256[:12], manifest.base_sha256[:12]
+        before, now = ((one.base_sha256 or "none")[:12] for one in (begun, manifest))
+        yield "a base with the hash", before, now
     if begun.drawings != manifest.drawings:
         yield "the drawings", _list_drawings(begun), f"{_list_drawings(manifest)} as they are now"
 

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from tests.toy_character import make_recipe
+from tests.toy_character import make_recipe, make_recipe_from_nothing
 from understudy.domain import Character, Scene, UserError
-from understudy.events import Cancelled, Event, Note, Step
+from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
-from understudy.recipes import DrawSettings, DreamBoothLora, PromptOnly, Recipe
+from understudy.options import RECIPES
+from understudy.recipes import DrawSettings, DreamBoothLora, FromNothing, Learning, PromptOnly, Recipe
 from understudy.runs import Run
 
-METHODS = ("dreambooth-lora", "prompt-only")
+METHODS = tuple(RECIPES)
+WITH_BASE = tuple(method for method, recipe in RECIPES.items() if not issubclass(recipe, FromNothing))
 FAST = DrawSettings(steps=2, batch=2)
 
 
+class Killed(BaseException):
+    """As sudden as a kill: nothing is saved."""
+
+
 def recipe_of(method: str, base: Path) -> Recipe:
-    return PromptOnly(base=str(base)) if method == "prompt-only" else make_recipe(base)
+    match method:
+        case "prompt-only":
+            return PromptOnly(base=str(base))
+        case "gan" | "scratch-diffusion":
+            return make_recipe_from_nothing(method)
+        case _:
+            return make_recipe(base)
+
+
+def needs_base(recipe: Recipe) -> None:
+    if isinstance(recipe, FromNothing):
+        pytest.skip("it has no base")
+
+
+def tensors_of(run: Run) -> dict[str, torch.Tensor]:
+    """All that the newest checkpoint holds, by file and name."""
+    newest = run.newest_state()
+    assert newest is not None
+    files = sorted(newest.folder.glob("*.safetensors"))
+    return {f"{file.name} {name}": one for file in files for name, one in load_file(file).items()}
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -41,7 +69,35 @@ def run(recipe: Recipe, pip: Character, events: list[Event], tmp_path_factory: p
 def test_learning_ends_in_a_whole_checkpoint(run: Run, recipe: Recipe) -> None:
     newest = run.newest()
     assert newest is not None
-    assert newest.step == (recipe.steps if isinstance(recipe, DreamBoothLora) else 0)
+    assert newest.step == (recipe.steps if isinstance(recipe, Learning) else 0)
+
+
+def test_a_stop_and_a_kill_end_in_the_same_weights(
+    run: Run, recipe: Recipe, pip: Character, tmp_path: Path
+) -> None:
+    if not isinstance(recipe, Learning):
+        pytest.skip("it learns nothing")
+
+    def end(step: int, how: type[BaseException]) -> Callable[[Event], None]:
+        def notify(event: Event) -> None:
+            if isinstance(event, Step) and event.phase == "learning" and event.done == step:
+                raise how
+
+        return notify
+
+    for step, how in ((2, Cancelled), (5, Killed)):  # the newest checkpoint is then that of step 3
+        with pytest.raises(how):
+            learn(pip, recipe, tmp_path, notify=end(step, how))
+    again = learn(pip, recipe, tmp_path, notify=ignore)
+    expected, found = tensors_of(run), tensors_of(again)
+    assert expected.keys() == found.keys()
+    assert [name for name, one in expected.items() if not torch.equal(one, found[name])] == []
+    straight, resumed = run.newest(), again.newest()
+    assert straight is not None
+    assert resumed is not None
+    assert {file: straight.sha256[file] for file in straight.weights} == {
+        file: resumed.sha256[file] for file in resumed.weights
+    }
 
 
 def test_progress_ends_where_it_should(run: Run, events: list[Event]) -> None:
@@ -67,10 +123,10 @@ def test_another_character_is_refused(run: Run, recipe: Recipe, pip: Character) 
         learn(Character(pip.name, pip.noun, pip.drawings[:2]), recipe, run)
 
 
-def test_paints_what_it_is_asked(run: Run) -> None:
+def test_paints_what_it_is_asked(run: Run, recipe: Recipe) -> None:
     scenes = [Scene("a picture of Pip sad", seed) for seed in (5, 6, 7)]
     with open_painter(run) as painter:
-        assert painter.follows_text
+        assert painter.follows_text != isinstance(recipe, FromNothing)
         pictures = list(painter(scenes, FAST))
         again = list(painter(scenes, FAST))
     assert [picture.scene for picture in pictures] == scenes
@@ -85,18 +141,30 @@ def test_paints_what_it_is_asked(run: Run) -> None:
 def test_record_says_how_it_came_to_be(run: Run, recipe: Recipe) -> None:
     with open_painter(run) as painter:
         record = next(painter([Scene("a picture of Pip", 5, "hands")], FAST)).record
-    expected = "a picture of Pip" if isinstance(recipe, DreamBoothLora) else "a picture of a girl"
-    assert record["prompt_as_read"] == expected
+    assert record["prompt"] == "a picture of Pip"
     assert record["negative"] == "hands"
     assert record["seed"] == "5"
     assert record["method"] == recipe.method
+    assert bool(record["weights_sha256"]) == isinstance(recipe, Learning)
+
+
+def test_record_says_which_base(run: Run, recipe: Recipe) -> None:
+    with open_painter(run) as painter:
+        record = next(painter([Scene("a picture of Pip", 5)], FAST)).record
+    if isinstance(recipe, FromNothing):
+        assert run.manifest.base is None
+        assert not {"base", "base_sha256", "prompt_as_read"} & record.keys()
+        return
+    expected = "a picture of Pip" if isinstance(recipe, DreamBoothLora) else "a picture of a girl"
+    assert record["prompt_as_read"] == expected
     assert record["base"] == "toy"
+    assert run.manifest.base is not None
     assert Path(run.manifest.base).is_absolute()
     assert record["base_sha256"] == run.manifest.base_sha256
-    assert bool(record["weights_sha256"]) == isinstance(recipe, DreamBoothLora)
 
 
-def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run) -> None:
+def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run, recipe: Recipe) -> None:
+    needs_base(recipe)
     seen: list[Event] = []
     scenes = [Scene("a picture of Pip " + "very " * 20, seed) for seed in range(3)]
     with open_painter(run, notify=seen.append) as painter:
@@ -114,6 +182,10 @@ def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run) -
 
 
 def test_the_base_alone_is_what_it_was_before_learning(run: Run, recipe: Recipe) -> None:
+    if isinstance(recipe, FromNothing):
+        with pytest.raises(UserError, match="without a base"), open_base_painter(run):
+            pass
+        return
     scenes = [Scene("a picture of a girl", 5)]
     with open_base_painter(run) as base, open_painter(run) as painter:
         before, after = (next(each(scenes, FAST)).pixels for each in (base, painter))
@@ -132,7 +204,7 @@ def test_no_scenes_no_pictures(run: Run) -> None:
         assert list(painter([], FAST)) == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WITH_BASE)
 def test_a_missing_base_is_a_mistake(method: str, pip: Character, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="base"):
         learn(pip, recipe_of(method, tmp_path / "nowhere"), tmp_path / "run")

@@ -26,9 +26,9 @@ from understudy.drawings.read import read_character
 from understudy.judges.quality import wilson
 from understudy.options import make_recipe as recipe_of
 from understudy.provenance import DIGITAL_SOURCE_TYPE, write_picture
-from understudy.recipes import PromptOnly, Recipe
+from understudy.recipes import FromNothing, Gan, PromptOnly, Recipe, ScratchDiffusion
 from understudy.reports.beside import find_hero, nearest_drawings, truth
-from understudy.reports.gather import read_pictures
+from understudy.reports.gather import read_losses, read_pictures
 from understudy.reports.images import drawing_uri
 from understudy.reports.repeating import learn_command
 from understudy.reports.report import THUMBNAIL_PX, report
@@ -44,8 +44,8 @@ def make_run(folder: Path, character: Character, recipe: Recipe) -> Run:
         name=character.name,
         noun=character.noun,
         drawings=record_drawings(character),
-        base="puppet",
-        base_sha256="ab" * 32,
+        base=None if isinstance(recipe, FromNothing) else "puppet",
+        base_sha256=None if isinstance(recipe, FromNothing) else "ab" * 32,
         plan=Plan(device="cpu", precision="fp32", threads=2),
         versions={"understudy": "0.1.0"},
     )
@@ -224,9 +224,16 @@ def test_faults_say_what_was_asked_for_and_is_not_there() -> None:
     assert faults(one, "Pip") == ("pose: not hands on face", "cannot be judged: playing tennis")
 
 
-def test_the_learn_command_makes_the_same_recipe(tmp_path: Path) -> None:
-    changes = {"flips": True, "targets": ("attention", "time")}
-    recipe = make_recipe(tmp_path / "base").model_copy(update=changes)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        make_recipe(Path("a base")).model_copy(update={"flips": True, "targets": ("attention", "time")}),
+        Gan(steps=7),
+        Gan.from_preset("dcgan-resumed", {"steps": 300}),  # without augmentation, which no flag can say
+        ScratchDiffusion.from_preset("thesis", {"captions": True}),
+    ],
+)
+def test_the_learn_command_makes_the_same_recipe(recipe: Recipe, tmp_path: Path) -> None:
     run = make_run(tmp_path / "a run", make_character(), recipe)
     words = shlex.split(learn_command(run, recipe, None))
     assert words[:3] == ["understudy", "learn", "DRAWINGS"]
@@ -235,7 +242,18 @@ def test_the_learn_command_makes_the_same_recipe(tmp_path: Path) -> None:
     assert (asked.pop("name"), asked.pop("noun"), asked.pop("run")) == ("Pip", "girl", run.folder)
     method = str(asked.pop("method"))
     knobs = {name: value for name, value in asked.items() if name in type(recipe).model_fields}
-    assert recipe_of(method, given(**knobs)) == recipe
+    assert recipe_of(method, given(**knobs), asked["preset"]) == recipe
+
+
+def test_a_gan_shows_both_players_and_names_no_base(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", make_character(), Gan())
+    for step in (10, 20, 30):
+        run.log({"step": step, "drawing_loss": 1 / step, "telling_loss": 2 / step, "score_of_pictures": 3})
+    steps, (drawing, telling) = [10, 20, 30], ([1 / 10, 1 / 20, 1 / 30], [2 / 10, 2 / 20, 2 / 30])
+    assert read_losses(run) == {"drawing loss": (steps, drawing), "telling loss": (steps, telling)}
+    page = report(run).read_text(encoding="utf-8")
+    assert "without a base" in page
+    assert "None" not in read_page(page).text
 
 
 def test_a_page_of_39_large_pictures_stays_small(run: Run, nuvimo: Character) -> None:

@@ -16,10 +16,11 @@ from understudy.commands.verb import FOLDER, LearnVerb, given, paper_option, say
 @click.option("--run", type=FOLDER, required=True, help="The folder that keeps all that is learned.")
 @click.option(
     "--method",
-    type=click.Choice(["dreambooth-lora", "prompt-only"]),
+    type=click.Choice(["dreambooth-lora", "prompt-only", "gan", "scratch-diffusion"]),
     default="dreambooth-lora",
     show_default=True,
-    help="How to learn; prompt-only learns nothing, to compare with.",
+    help="How to learn; the last three are there to compare with: prompt-only learns nothing, gan and "
+    "scratch-diffusion know nothing but the drawings.",
 )
 @paper_option
 @click.option(
@@ -37,6 +38,7 @@ def learn(
     method: str,
     paper: str,
     grid_intensity: float | None,
+    preset: str | None,
     **knobs: object,
 ) -> None:
     """Learn the character in DRAWINGS: a folder, a zip, or files.
@@ -48,7 +50,7 @@ def learn(
     from understudy.terminal import listening
 
     _refuse_words(name)
-    recipe = make_recipe(method, given(**knobs))
+    recipe = make_recipe(method, given(**knobs), preset)
     with listening() as notify:
         character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)

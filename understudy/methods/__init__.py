@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import assert_never
 
 import understudy.methods.dreambooth_lora as dreambooth_lora
+import understudy.methods.gan as gan
 import understudy.methods.prompt_only as prompt_only
+import understudy.methods.scratch_diffusion as scratch_diffusion
 from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
@@ -17,7 +19,7 @@ from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.reviewing import Review, never_stop
-from understudy.recipes import DreamBoothLora, PromptOnly, Recipe
+from understudy.recipes import DreamBoothLora, FromNothing, Gan, PromptOnly, Recipe, ScratchDiffusion
 from understudy.runs import (
     Checkpoint,
     Manifest,
@@ -46,17 +48,7 @@ def learn(
     average where it is not given. Raises `UserError` for whatever the user can mend and `Cancelled` when the
     listener stops the work, which the same call takes up again later.
     """
-    folder = find_base(recipe.base)
-    manifest = Manifest(
-        name=character.name,
-        noun=character.noun,
-        drawings=record_drawings(character),
-        base=name_base(recipe.base),
-        base_sha256=hash_base(folder),
-        plan=choose_plan(folder, device),
-        versions=list_versions(),
-        rights=character.rights,
-    )
+    manifest = _make_manifest(character, recipe, device)
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
         keep_drawings(character, begun)
@@ -66,6 +58,10 @@ def learn(
                     dreambooth_lora.learn(character, recipe, begun, review, listen)
                 case PromptOnly():
                     prompt_only.learn(character, recipe, begun, review, listen)
+                case Gan():
+                    gan.learn(character, recipe, begun, review, listen)
+                case ScratchDiffusion():
+                    scratch_diffusion.learn(character, recipe, begun, review, listen)
                 case _:
                     assert_never(recipe)
         return begun
@@ -75,7 +71,7 @@ def learn(
 def open_base_painter(run: StrPath, device: str = "auto", notify: Notify = ignore) -> Iterator[Painter]:
     """The painter of a run's base as it was before it learned; the character's name is only a word to it.
 
-    Raises `UserError` if the base is not the one that the run was learned on.
+    Raises `UserError` if the base is not the one that the run was learned on, or if it was learned without.
     """
     with open_base_of(open_run(run), device) as base:
         yield PipelinePainter(base, base.prompting.complete, {"purpose": "the base alone"}, notify)
@@ -102,7 +98,25 @@ def open_painter(
             painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
         case PromptOnly():
             painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
+        case Gan():
+            painter = gan.open_painter(opened, checkpoint, device)
+        case ScratchDiffusion():
+            painter = scratch_diffusion.open_painter(opened, recipe, checkpoint, device, notify)
         case _:
             assert_never(recipe)
     with painter as opened_painter:
         yield opened_painter
+
+
+def _make_manifest(character: Character, recipe: Recipe, device: str) -> Manifest:
+    folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base)
+    return Manifest(
+        name=character.name,
+        noun=character.noun,
+        drawings=record_drawings(character),
+        base=None if isinstance(recipe, FromNothing) else name_base(recipe.base),
+        base_sha256=None if folder is None else hash_base(folder),
+        plan=choose_plan(folder, device),
+        versions=list_versions(),
+        rights=character.rights,
+    )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
 
 from understudy.runs import Run
 from understudy.version import VERSION
@@ -18,10 +23,16 @@ def describe_learning(run: Run) -> dict[str, str]:
     return {
         "software": f"understudy {VERSION}",
         "character": manifest.name,
-        "base_sha256": manifest.base_sha256,
+        **({} if manifest.base_sha256 is None else {"base_sha256": manifest.base_sha256}),
         "drawings_sha256": ", ".join(drawing.sha256 for drawing in manifest.drawings),
         **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
+
+
+def write_weights(tensors: Mapping[str, Tensor], facts: Mapping[str, str], path: Path) -> None:
+    """Write weights with `facts` in their header; the same weights and facts give the same bytes."""
+    content = safetensors.torch.save({name: one.contiguous() for name, one in tensors.items()}, dict(facts))
+    path.write_bytes(order_metadata(content))
 
 
 def order_metadata(content: bytes) -> bytes:

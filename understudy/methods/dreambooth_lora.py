@@ -21,7 +21,8 @@ from understudy.events import Notify, Step
 from understudy.methods.class_pictures import draw_class_pictures
 from understudy.methods.credits import describe_learning, order_metadata
 from understudy.methods.examples import EXAMPLES_FILE, UNREADABLE, Examples, make_examples
-from understudy.methods.finetune import finetune, is_finished, make_up_review
+from understudy.methods.finetune import finetune
+from understudy.methods.loop import is_finished, make_up_review
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter, describe_run
 from understudy.methods.planning import following

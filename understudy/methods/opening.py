@@ -14,8 +14,13 @@ from understudy.runs import Run
 
 @contextmanager
 def open_base_of(run: Run, device: str) -> Iterator[Sd1Base]:
-    """The run's base on `device`; raises `UserError` if it is not the one that the run was learned on."""
+    """The run's base on `device`.
+
+    Raises `UserError` if it is not the one that the run was learned on, or if that was learned without one.
+    """
     manifest = run.manifest
+    if manifest.base is None:
+        raise UserError(f"{run.folder} was learned without a base: there is nothing to draw with before it.")
     folder = find_base(manifest.base)
     if hash_base(folder) != manifest.base_sha256:
         raise UserError(

@@ -19,7 +19,7 @@ from understudy.events import Note, Notify, Step, ignore
 from understudy.methods.masking import Rest, find_rest
 from understudy.methods.planning import list_versions
 from understudy.recipes import DrawSettings
-from understudy.runs import Checkpoint, Run
+from understudy.runs import Checkpoint, Manifest, Run
 
 
 class Painter(Protocol):
@@ -192,11 +192,17 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "character": manifest.name,
         "learned_steps": str(checkpoint.step),
         "weights_sha256": ", ".join(checkpoint.sha256[file] for file in checkpoint.weights),
-        "base": Path(manifest.base).name,  # never where it lies on somebody's disk
-        "base_sha256": manifest.base_sha256,
+        **_describe_base(manifest),
         "versions": versions,
         **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
+
+
+def _describe_base(manifest: Manifest) -> dict[str, str]:
+    if manifest.base is None or manifest.base_sha256 is None:
+        return {}
+    # Never where it lies on somebody's disk.
+    return {"base": Path(manifest.base).name, "base_sha256": manifest.base_sha256}
 
 
 def note_cut_prompts(base: Sd1Base, prompts: Sequence[str], notify: Notify) -> None:

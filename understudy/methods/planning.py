@@ -20,14 +20,15 @@ SMALL_BASE_BYTES = 500_000_000
 """Below this, half precision saves no memory worth its error."""
 
 
-def choose_plan(base: Path, device: str = "auto") -> Plan:
-    """The plan for this machine; raises `UserError` for a device that it lacks.
+def choose_plan(base: Path | None, device: str = "auto") -> Plan:
+    """The plan for this machine and the base, if any; raises `UserError` for a device that it lacks.
 
     A CPU computes in fp32: measured here, bf16 takes twice as long, and fp16 hangs.
     """
     chosen = _best_device() if device == "auto" else device
     _check_device(chosen)
-    is_half = chosen.startswith("cuda") and count_weight_bytes(base) >= SMALL_BASE_BYTES
+    is_large = base is not None and count_weight_bytes(base) >= SMALL_BASE_BYTES
+    is_half = is_large and chosen.startswith("cuda")
     return Plan(device=chosen, precision="bf16" if is_half else "fp32", threads=torch.get_num_threads())
 
 

@@ -104,14 +104,16 @@ def read_measures(run: Run) -> dict[str, Measure]:
         raise _unreadable(path) from error
 
 
-def read_losses(run: Run) -> tuple[list[int], list[float]]:
-    """The steps and losses in the log."""
-    pairs = [
-        (int(step), float(loss))
-        for entry in run.read_log()
-        if isinstance(step := entry.get("step"), int) and isinstance(loss := entry.get("loss"), (int, float))
-    ]
-    return [step for step, _ in pairs], [loss for _, loss in pairs]
+def read_losses(run: Run) -> dict[str, tuple[list[int], list[float]]]:
+    """The steps and losses in the log, for each loss by its name: a GAN has two."""
+    curves: dict[str, tuple[list[int], list[float]]] = {}
+    for entry in run.read_log():
+        for name, loss in entry.items():
+            if name.endswith("loss") and isinstance(loss, int | float):
+                steps, losses = curves.setdefault(name.replace("_", " "), ([], []))
+                steps.append(int(str(entry["step"])))
+                losses.append(float(loss))
+    return curves
 
 
 def read_pixels(path: Path) -> Pixels:

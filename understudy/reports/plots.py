@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,13 +31,20 @@ SMOOTHED = 12
 """The curve shows running means over one in so many of the entries."""
 
 
-def loss_curve(steps: Sequence[int], losses: Sequence[float]) -> str:
-    """The loss at each logged step as dots, and its running mean as a line; an SVG data URI."""
+def loss_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
+    """Each loss at its logged steps as dots, and its running mean as a line; an SVG data URI."""
     figure, (axes,) = _begin()
-    axes.plot(steps, losses, ".", color=_INK, markersize=4, alpha=0.45, markeredgewidth=0)
-    window = max(1, len(losses) // SMOOTHED)
-    smooth = np.convolve(losses, np.ones(window) / window, "valid")
-    axes.plot(steps[window // 2 : window // 2 + len(smooth)], smooth, color=_ACCENT, linewidth=1.8)
+    for (name, (steps, losses)), colour in zip(
+        curves.items(), cycle((_ACCENT, *CHANNEL_COLOURS[1:])), strict=False
+    ):
+        dots = _INK if len(curves) == 1 else colour
+        axes.plot(steps, losses, ".", color=dots, markersize=4, alpha=0.45, markeredgewidth=0)
+        window = max(1, len(losses) // SMOOTHED)
+        smooth = np.convolve(losses, np.ones(window) / window, "valid")
+        shown = steps[window // 2 : window // 2 + len(smooth)]
+        axes.plot(shown, smooth, color=colour, linewidth=1.8, label=name)
+    if len(curves) > 1:
+        axes.legend(frameon=False, labelcolor=_INK, fontsize=8.5)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     return _finish(figure)

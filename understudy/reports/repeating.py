@@ -17,7 +17,7 @@ FOLDER, HERO_FOLDER = "DRAWINGS", "drawings"
 
 def learn_command(run: Run, recipe: Recipe, hero: Hero | None) -> str:
     """The command that learned the run."""
-    manifest, values = run.manifest, recipe.model_dump()
+    manifest = run.manifest
     command = [
         "understudy",
         "learn",
@@ -28,10 +28,23 @@ def learn_command(run: Run, recipe: Recipe, hero: Hero | None) -> str:
         manifest.noun,
     ]
     command += ["--run", str(run.folder), "--method", recipe.method]
-    for name, knob in type(recipe).model_fields.items():
-        if name != "method" and values[name] != knob.default:
-            command += _option(name, values[name])
+    preset, values = _least_said(recipe)
+    command += ["--preset", preset] if preset else []
+    for name, value in values.items():
+        command += _option(name, value)
     return shlex.join(command)
+
+
+def _least_said(recipe: Recipe) -> tuple[str, dict[str, object]]:
+    """The preset that leaves fewest knobs to say, "" for none, and these knobs."""
+    kind, values = type(recipe), recipe.model_dump()
+    ways = {"": kind(), **{name: kind.from_preset(name) for name in kind.presets}}
+    left = {
+        name: {knob: value for knob, value in values.items() if value != way.model_dump()[knob]}
+        for name, way in ways.items()
+    }
+    preset = min(left, key=lambda name: len(left[name]))
+    return preset, left[preset]
 
 
 def judge_command(run: Run, verdicts: Mapping[str, Verdict]) -> str:

@@ -25,7 +25,7 @@ from understudy.reports.gather import (
 )
 from understudy.reports.images import drawing_uri, picture_uri
 from understudy.reports.page import duration, number, percent, readable_bytes, render
-from understudy.reports.plots import loss_curve
+from understudy.reports.plots import loss_curves
 from understudy.reports.repeating import (
     drawings_line,
     judge_command,
@@ -108,8 +108,9 @@ def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
             )
         case _:
             steps = newest.step if newest else 0
+            basis = f"on the base {manifest.base}" if manifest.base else "without a base"
             unfinished = "" if steps >= recipe.steps or manifest.stopped_at else f" of {recipe.steps}"
-            how = f"Learned from {drawings} in {steps}{unfinished} steps, on the base {manifest.base}."
+            how = f"Learned from {drawings} in {steps}{unfinished} steps, {basis}."
     if quality is None:
         return how
     return f"{how} {percent(quality.quality_ratio)} of {quality.n} new pictures pass."
@@ -141,10 +142,10 @@ def _cards(
 
 
 def _learning(run: Run) -> dict[str, object]:
-    steps, losses = read_losses(run)
+    losses = read_losses(run)
     learns = not isinstance(run.recipe, PromptOnly)
     return {
-        "loss_uri": loss_curve(steps, losses) if losses else "",
+        "loss_uri": loss_curves(losses) if losses else "",
         "no_loss": "Nothing was logged yet: give the learn command again, it goes on."
         if learns
         else "This method learns nothing, so there is no curve.",

@@ -1,0 +1,62 @@
+"""The knobs on the command line, and the presets that lie under them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from understudy.domain import UserError
+from understudy.options import RECIPES, make_recipe, recipe_options
+from understudy.recipes import PromptOnly
+
+PRESETS = [(method, preset) for method, recipe in RECIPES.items() for preset in recipe.presets]
+
+
+class Worded(PromptOnly):
+    presets: ClassVar = {"red": {"description": "a red girl"}, "odd": {"description": 3}}
+
+
+def test_a_preset_lies_under_what_is_given() -> None:
+    assert Worded.from_preset("red") == Worded(description="a red girl")
+    assert Worded.from_preset("red", {"base": "elsewhere"}).description == "a red girl"
+    assert Worded.from_preset("red", {"description": "mine"}) == Worded(description="mine")
+
+
+def test_a_preset_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(UserError, match=r"'blue': take one of red, odd\.$"):
+        Worded.from_preset("blue")
+    with pytest.raises(UserError, match="prompt-only has no preset 'blue': leave it out"):
+        make_recipe("prompt-only", {}, "blue")
+    with pytest.raises(ValidationError):
+        Worded.from_preset("odd")
+
+
+def test_the_help_says_where_a_method_has_its_own_default() -> None:
+    steps = next(option.help for option in recipe_options() if option.name == "steps")
+    assert steps
+    own = {
+        method: recipe.model_fields["steps"].default
+        for method, recipe in RECIPES.items()
+        if method != "prompt-only"
+    }
+    assert f"[default: {own['dreambooth-lora']}" in steps
+    assert f"; gan: {own['gan']}" in steps
+
+
+def test_a_knob_is_of_one_kind_in_all_recipes() -> None:
+    kinds: dict[str, set[type]] = {}
+    for recipe in RECIPES.values():
+        for name, knob in recipe.model_fields.items():
+            kinds.setdefault(name, set()).add(type(knob.default))
+    assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
+
+
+@pytest.mark.parametrize(("method", "preset"), PRESETS)
+def test_every_preset_is_a_recipe_and_is_named_in_the_help(method: str, preset: str) -> None:
+    recipe = make_recipe(method, {}, preset)
+    assert recipe.method == method
+    help_text = next(option.help for option in recipe_options() if option.name == "preset")
+    assert help_text
+    assert preset in help_text.partition(f"{method}: ")[2].partition(";")[0]

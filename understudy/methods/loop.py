@@ -1,0 +1,172 @@
+"""The one training loop: exact going on, nothing lost but seconds; what a step does is the learner's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from understudy.events import Cancelled, Notify, Step
+from understudy.methods.reviewing import Review, Snapshot, Stop
+from understudy.recipes import Learning
+from understudy.runs import STATE_FILE, Checkpoint, Run
+
+LOG_EVERY = 10
+MAX_LOST_S = 10.0
+"""How much work a kill may cost at most, where saving takes no more than a tenth of that."""
+
+
+class Learner(Protocol):
+    """What learns: one network or several that learn from each other.
+
+    The random numbers of a step must come from the seed and the step alone, so that a run that was killed and
+    went on ends in the same weights, on a CPU bit for bit.
+    """
+
+    def step(self, number: int) -> Mapping[str, Tensor]:
+        """Make the step `number`, counted from 0; returns figures for the log, left on the device."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a step changes."""
+        ...
+
+    def restore(self, saved: Mapping[str, Tensor], step: int) -> None:
+        """Set all of it to what `tensors` gave after `step` steps."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write into a checkpoint's folder what drawing needs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a step changes of one network, by name: fp32 weights, their running average, Adam's moments.
+
+    `average` is empty where none is kept; `buffers` are what the network itself keeps, as of its batches.
+    """
+
+    weights: Mapping[str, nn.Parameter]
+    average: Mapping[str, Tensor]
+    optimizer: torch.optim.AdamW
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state, to be saved; Adam's step count is the checkpoint's."""
+        tensors = {f"average.{name}": tensor for name, tensor in self.average.items()}
+        tensors |= {f"buffers.{name}": tensor for name, tensor in self.buffers.items()}
+        for name, weight in self.weights.items():
+            moments = self.optimizer.state[weight]
+            tensors[f"weights.{name}"] = weight.detach()
+            tensors[f"adam_mean.{name}"] = moments["exp_avg"]
+            tensors[f"adam_square.{name}"] = moments["exp_avg_sq"]
+        return tensors
+
+    @torch.no_grad()
+    def restore(self, saved: Mapping[str, Tensor], step: int) -> None:
+        """Set the state to what was saved after `step`."""
+        for name, tensor in self.average.items():
+            tensor.copy_(saved[f"average.{name}"])
+        for name, tensor in self.buffers.items():
+            tensor.copy_(saved[f"buffers.{name}"])
+        for name, weight in self.weights.items():
+            weight.copy_(saved[f"weights.{name}"])
+            self.optimizer.state[weight] = {
+                "step": torch.tensor(float(step), device=weight.device),
+                "exp_avg": saved[f"adam_mean.{name}"].to(weight),
+                "exp_avg_sq": saved[f"adam_square.{name}"].to(weight),
+            }
+
+    @torch.no_grad()
+    def update_average(self, decay: float, done: int) -> None:
+        """Move the running average towards the weights; it forgets its beginning faster than its end."""
+        weights = [self.weights[name].detach() for name in self.average]
+        torch._foreach_lerp_(list(self.average.values()), weights, 1 - min(decay, done / (done + 9)))
+
+
+def is_finished(run: Run, recipe: Learning) -> bool:
+    """Whether nothing is left to learn."""
+    newest = run.newest_state()
+    return newest is not None and (run.manifest.stopped_at == newest.step or newest.step >= recipe.steps)
+
+
+def make_up_review(run: Run, recipe: Learning, review: Review) -> None:
+    """Review the newest snapshot, if a kill came between its saving and its review."""
+    newest = run.newest_state()
+    is_due = newest is not None and newest.keep and run.manifest.stopped_at is None
+    if newest and is_due and {"step": newest.step, "reviewed": True} not in run.read_log():
+        run.rewind(newest.step)
+        _review(run, newest, recipe, review)
+
+
+def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, notify: Notify) -> None:
+    """Let `learner` learn from where the run is to the recipe's steps, or until the reviewer says stop.
+
+    Raises `Cancelled` when the listener does, after saving.
+    """
+
+    def save(step: int, keep: bool) -> Checkpoint:
+        def write(folder: Path) -> None:
+            learner.write(folder)
+            safetensors.torch.save_file(learner.tensors(), folder / STATE_FILE)
+
+        return run.save(step, write, keep)
+
+    # Go on from where an earlier call came to.
+    newest = run.newest_state()
+    start = newest.step if newest else 0
+    if newest:
+        learner.restore(safetensors.torch.load_file(newest.folder / STATE_FILE), newest.step)
+    run.rewind(start)
+
+    figures: tuple[tuple[str, float], ...] = ()
+    sums: dict[str, Tensor] = {}
+    num_summed = 0
+    saved_at, saving_s = time.monotonic(), 0.0
+    notify(Step("learning", start, recipe.steps))
+
+    for step in range(start, recipe.steps):
+        step_began = time.monotonic()
+        for name, figure in learner.step(step).items():
+            sums[name] = sums[name] + figure if name in sums else figure
+        num_summed += 1
+        done = step + 1
+
+        # What the log and the listener get; the only place that waits for the device.
+        if done % LOG_EVERY == 0:
+            figures = tuple((name, total.item() / num_summed) for name, total in sums.items())
+            run.log({"step": done, **dict(figures)})
+            sums = {}
+            num_summed = 0
+
+        # Nothing older than MAX_LOST_S is ever unsaved, not even if the next step is as slow as this one;
+        # but where saving is slow, learning still gets most of the time.
+        keep = done % recipe.snapshot_every == 0 or done == recipe.steps
+        now = time.monotonic()
+        if keep or now - saved_at + (now - step_began) > max(MAX_LOST_S, 10 * saving_s):
+            checkpoint = save(done, keep)
+            saved_at = time.monotonic()
+            saving_s = saved_at - now
+        try:
+            notify(Step("learning", done, recipe.steps, figures))
+            if keep and _review(run, checkpoint, recipe, review):
+                return
+        except Cancelled:
+            save(done, keep)
+            raise
+
+
+def _review(run: Run, checkpoint: Checkpoint, recipe: Learning, review: Review) -> bool:
+    """Show a snapshot to the reviewer, and record that; whether it is enough."""
+    is_enough = isinstance(review(Snapshot(run, checkpoint, recipe.steps)), Stop)
+    if is_enough:
+        run.stop(checkpoint.step)
+    run.log({"step": checkpoint.step, "reviewed": True})
+    return is_enough
