@@ -34,20 +34,26 @@ def hashes(run: Path) -> dict[str, str]:
     return dict(newest.sha256) if newest else {}
 
 
+def newest_step(run: Path) -> int:
+    """The step of the newest whole checkpoint, 0 where there is none."""
+    steps = [int(folder.name) for folder in run.glob("checkpoints/[0-9]*") if folder.name.isdigit()]
+    return max(steps, default=0)
+
+
 def kill_some(command: list[str], run: Path, kills: int, rng: random.Random, longest_s: float) -> list[int]:
     """Start and kill the command `kills` times; returns the steps of the newest checkpoint at each kill."""
     found: list[int] = []
     while len(found) < kills:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not list(run.glob("checkpoints/[0-9]*")) and process.poll() is None:
+        # Not before it has gone on from the last kill, or all kills would fall on the same step.
+        while newest_step(run) <= (found[-1] if found else 0) and process.poll() is None:
             time.sleep(0.2)
         time.sleep(rng.uniform(0, longest_s))
         if process.poll() is not None:
             raise SystemExit("learn ended before it was killed often enough: give more --steps")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        newest = open_run(run).newest_state()
-        found.append(newest.step if newest else 0)
+        found.append(newest_step(run))
     return found
 
 

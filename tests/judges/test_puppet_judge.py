@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from understudy.domain import Character, Drawing, Picture, Pixels, Scene, UserError, Verdict
 from understudy.judges.puppet import PuppetJudge
 from understudy.world.captions import parse
-from understudy.world.heroes import Hero, drawings, hero, oracle
+from understudy.world.damage import damaged
+from understudy.world.heroes import Hero, difference, drawings, hero, oracle, variant, wished
 
 PROMPTS = (
     "a picture of {name} waving, smiling",
@@ -74,6 +76,31 @@ def test_the_right_hero_in_another_scene_is_refused(judge: PuppetJudge) -> None:
         pixels = [shown(hero(seed), p) for p in prompts_of(hero(seed))]
         found += verdicts(judge, hero(seed), pixels[1:] + pixels[:1])
     assert share(found) <= 0.1
+
+
+def test_damage_and_a_changed_part_are_noticed(judge: PuppetJudge) -> None:
+    """Measured on heroes 4 to 9: 98% of the damaged pictures, 83% of those with one changed part."""
+    broken, changed = [], []
+    for seed in SEEDS:
+        of, rng = hero(seed), random.Random(seed)
+        scenes = [parse(prompt, of.name).attributes for prompt in prompts_of(of)]
+        whole = verdicts(judge, of, [oracle(of, wish, 11).pixels for wish in scenes])
+        spoilt = [damaged(of.look, wished(wish), 11) for wish in scenes]
+        others = [variant(of, rng) for _ in scenes]
+        found = verdicts(
+            judge, of, [one.pixels if one else oracle(of, scenes[0], 11).pixels for one in spoilt]
+        )
+        broken += [
+            bad.damage > good.damage for one, good, bad in zip(spoilt, whole, found, strict=True) if one
+        ]
+        found = verdicts(judge, of, [oracle(o, w, 11).pixels for o, w in zip(others, scenes, strict=True)])
+        changed += [
+            bad.likeness < good.likeness
+            for other, wish, good, bad in zip(others, scenes, whole, found, strict=True)
+            if difference(of, other, wish, 11) >= 80
+        ]
+    assert sum(broken) / len(broken) >= 0.8
+    assert sum(changed) / len(changed) >= 0.65
 
 
 def test_unread_wishes_are_named_and_any_size_is_judged(judge: PuppetJudge) -> None:

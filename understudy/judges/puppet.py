@@ -111,16 +111,17 @@ class PuppetJudge:
         if not drawings:
             raise ValueError("A character without drawings cannot be recognised.")
         every = max(1, -(-len(drawings) // MOST_DRAWINGS))
-        drawn = torch.cat(
-            [self.network.keep(images, seen.places) for images, seen in self._see(drawings[::every])]
-        )
+        shown = self._see(drawings[::every])
+        drawn = torch.cat([self.network.keep(images, seen.places) for images, seen in shown])
+        # The drawings are whole: what looks broken in them as well is how the character is drawn.
+        usual = torch.cat([seen.damage for _, seen in shown]).mean().clamp(min=0)
         readings: list[Reading] = []
         likenesses: list[Likeness] = []
         for _, seen in self._see(pixels):
             with torch.inference_mode():
                 found = self.network.compare(seen.places[None], drawn.flatten(0, 1)[None], seen.damage[None])
             readings += _readings(seen)
-            pairs = zip(_shares(found.other[0]), _shares(found.damage[0]), strict=True)
+            pairs = zip(_shares(found.other[0]), _shares(found.damage[0] - usual), strict=True)
             likenesses += [Likeness(other, damage) for other, damage in pairs]
         return readings, likenesses
 
