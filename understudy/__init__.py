@@ -56,6 +56,9 @@ __all__ = [
 # The libraries' own remarks on import and on loading are not for our users; an own setting is respected.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+# Threads that wait for each other sleep instead of spinning: on a machine that does other work as well,
+# spinning threads steal the processor from the one that all wait for.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOMES = {
     "Character": "domain",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -44,6 +45,8 @@ def _interrupts() -> Iterator[list[int]]:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(number)
+        # Unbuffered and without locks, as a signal may come in the middle of another line.
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
 
     before = signal.signal(signal.SIGINT, press)
     try:

@@ -120,6 +120,8 @@ def _nothing_in(shelves: list[Shelf]) -> str:
         return (
             f"{first.place} holds no drawing itself, but folders ({_few(first.folders)}): give one of them."
         )
+    if first.others and not first.is_whole:
+        return f"{_few(first.others)} is no picture: give PNG, JPEG or other picture files, or their folder."
     return f"{first.place} holds no drawing: put PNG, JPEG or other picture files there."
 
 

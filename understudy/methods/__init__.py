@@ -13,7 +13,7 @@ import understudy.methods.scratch_diffusion as scratch_diffusion
 from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
-from understudy.events import Notify, ignore
+from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter
@@ -93,6 +93,7 @@ def open_painter(
     if checkpoint is None:
         raise UserError(f"Nothing is learned in {opened.folder} yet: give the same learn command again.")
     recipe = opened.recipe
+    _note_half_learned(opened, checkpoint, notify)
     match recipe:
         case DreamBoothLora():
             painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
@@ -120,3 +121,12 @@ def _make_manifest(character: Character, recipe: Recipe, device: str) -> Manifes
         versions=list_versions(),
         rights=character.rights,
     )
+
+
+def _note_half_learned(run: Run, checkpoint: Checkpoint, notify: Notify) -> None:
+    """Say so where learning was stopped early: the pictures will be worse than they need be."""
+    recipe = run.recipe
+    if isinstance(recipe, PromptOnly) or checkpoint != run.newest() or run.manifest.stopped_at is not None:
+        return
+    if checkpoint.step < recipe.steps:
+        notify(Note(f"Learning is at step {checkpoint.step} of {recipe.steps}: the learn command goes on."))
