@@ -60,10 +60,13 @@ def locate(drawing: Drawing, judge: PuppetJudge | None = None) -> Figure:
     found = find_figure(drawing)
     if drawing.mask is not None or not (found.mask > 127).all():
         return found
+    nothing = UserError(f"No figure is found in {drawing.path}: give it a mask or plain paper.")
+    if (drawing.pixels == drawing.pixels[0, 0]).all():
+        raise nothing
     seen = (judge or PuppetJudge()).find_part(drawing.pixels, "figure")
     mask = _along_edges(drawing.pixels, seen)
     if not mask.any():
-        raise UserError(f"No figure is found in {drawing.path}: give it a mask or plain paper.")
+        raise nothing
     # Around it there is no one paper; what is nearest to the rim's ground stands in for it.
     ring = cv2.dilate(mask, np.ones((7, 7), np.uint8)).astype(bool) & (mask == 0)
     ground = np.median(drawing.pixels[ring], axis=0) if ring.any() else np.full(3, 255)

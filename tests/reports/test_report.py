@@ -103,7 +103,10 @@ def test_what_is_missing_is_named_with_its_command(run: Run) -> None:
     text = page.text
     assert [alt for alt, _ in page.images][:3] == [f"Drawing drawing_{number}.png" for number in range(3)]
     assert f"No picture is judged yet: understudy judge {run.folder}" in text
-    assert f"No picture lies in the run's own folder yet: understudy draw {run.folder} 'a picture of Pip waving'" in text
+    assert (
+        f"No picture lies in the run's own folder yet: understudy draw {run.folder} 'a picture of Pip waving'"
+        in text
+    )
     assert f"Not measured yet: understudy judge {run.folder}" in text
     assert "Time, memory and electricity were not recorded" in text
     assert "Nothing was logged yet" in text
