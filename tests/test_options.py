@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from understudy.domain import UserError
-from understudy.options import RECIPES, make_recipe, recipe_options
-from understudy.recipes import PromptOnly
+from understudy.options import make_recipe, recipe_options
+from understudy.recipes import RECIPES, PromptOnly
 
 PRESETS = [(method, preset) for method, recipe in RECIPES.items() for preset in recipe.presets]
 

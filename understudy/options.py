@@ -12,22 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from understudy.domain import UserError
-from understudy.recipes import (
-    DrawSettings,
-    DreamBoothLora,
-    Gan,
-    PromptOnly,
-    Recipe,
-    ScratchDiffusion,
-    explain,
-)
+from understudy.recipes import RECIPES, DrawSettings, Recipe, explain
 
-RECIPES: dict[str, type[Recipe]] = {
-    "dreambooth-lora": DreamBoothLora,
-    "prompt-only": PromptOnly,
-    "gan": Gan,
-    "scratch-diffusion": ScratchDiffusion,
-}
 DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler")
 """The settings of drawing that change the picture."""
 Settings = TypeVar("Settings", bound=BaseModel)

@@ -66,6 +66,7 @@ def test_other_heroes_are_refused(judge: PuppetJudge) -> None:
     for seed in SEEDS:
         other = hero(seed + 20)
         found += verdicts(judge, hero(seed), [shown(other, p) for p in prompts_of(other)])
+    # 2% over 240 pictures of twelve heroes (docs/log.md); the judge before let 12% pass and would fail.
     assert share(found) <= 0.1
     assert sum(verdict.same_character for verdict in found) / len(found) <= 0.1
 

@@ -15,8 +15,15 @@ from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
-from understudy.options import RECIPES
-from understudy.recipes import DrawSettings, DreamBoothLora, FromNothing, Learning, PromptOnly, Recipe
+from understudy.recipes import (
+    RECIPES,
+    DrawSettings,
+    DreamBoothLora,
+    FromNothing,
+    Learning,
+    PromptOnly,
+    Recipe,
+)
 from understudy.runs import Run
 
 METHODS = tuple(RECIPES)

@@ -26,8 +26,8 @@ FLAT = 10
 CELL = 0.02
 """Colours nearer than this, in Oklab, look the same."""
 MOST_CELLS = 400
-APART = 0.07
-"""Groups of colours nearer than this become one swatch."""
+APART = 0.05
+"""Groups of colours nearer than this become one swatch; an artist's colour and its shade lie further apart."""
 MOST_SWATCHES = 12
 LEAST_SHARE = 0.01
 PRESENT = 0.004

@@ -60,7 +60,7 @@ class _Tuning:
         for group in optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * warmth
         loss = step_loss(self.base, self.examples, self.decks.deal(number), self.recipe, number)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()

@@ -167,7 +167,7 @@ def _redrawing_error(opinion: Opinion) -> Tensor:
 
 
 def _descend(loss: Tensor, training: Training) -> None:
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     training.optimizer.step()
     training.optimizer.zero_grad()
 

@@ -6,6 +6,7 @@ injection, so that a picture comes from its latent alone.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -46,12 +47,12 @@ class Opinion:
     redrawn: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
-class Scorer(nn.Module):
+class Scorer(nn.Module, ABC):
     """The second player."""
 
+    @abstractmethod
     def forward(self, pictures_B3HW: Tensor, quarter: int | None = None) -> Opinion:
         """Score pictures; with a `quarter` (0 to 3) it also redraws the whole and that quarter."""
-        raise NotImplementedError
 
 
 def make_generator(shape: Shape) -> nn.Module:

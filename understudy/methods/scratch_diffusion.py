@@ -164,7 +164,7 @@ class _Learner:
 
     def step(self, number: int) -> dict[str, Tensor]:
         loss = self._loss(number)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         self.training.optimizer.step()
         self.training.optimizer.zero_grad()
         done = number + 1

@@ -157,7 +157,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate_of(step)
         loss, figures = loss_of(step)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

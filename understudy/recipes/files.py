@@ -1,0 +1,54 @@
+"""Which recipes there are, and how they are written to a file and read from it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from understudy.domain import UserError
+from understudy.recipes.nothing import Gan, ScratchDiffusion
+from understudy.recipes.tuning import DreamBoothLora, PromptOnly
+
+Recipe = Annotated[DreamBoothLora | PromptOnly | Gan | ScratchDiffusion, Field(discriminator="method")]
+RECIPES: dict[str, type[Recipe]] = {
+    "dreambooth-lora": DreamBoothLora,
+    "prompt-only": PromptOnly,
+    "gan": Gan,
+    "scratch-diffusion": ScratchDiffusion,
+}
+"""The recipe of each method by its name, in the order of the help."""
+_RECIPES: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe's TOML file; raises `UserError` if it is no recipe."""
+    try:
+        return _RECIPES.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a TOML file ({error}): mend it.") from error
+    except ValidationError as error:
+        raise UserError(f"{path} is not a recipe: {explain(error)}.") from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first mistake of a recipe in a few words."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part not in RECIPES)
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def write_toml(recipe: BaseModel) -> str:
+    """A recipe as TOML, every knob with its help as a comment; `read_recipe` is the inverse."""
+    lines = []
+    for name, value in recipe.model_dump(mode="json").items():
+        help_text = type(recipe).model_fields[name].description
+        lines += [f"# {line}" for line in (help_text or "").splitlines()]
+        # JSON's strings, numbers, booleans and flat lists are TOML's too, but for one bare character.
+        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
+    return "\n".join(lines) + "\n"
