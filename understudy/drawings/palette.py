@@ -27,7 +27,7 @@ CELL = 0.02
 """Colours nearer than this, in Oklab, look the same."""
 MOST_CELLS = 400
 APART = 0.05
-"""Groups of colours nearer than this become one swatch; an artist's colour and its shade lie further apart."""
+"""Groups of colours nearer than this become one swatch; a colour and its shade lie further apart."""
 MOST_SWATCHES = 12
 LEAST_SHARE = 0.01
 PRESENT = 0.004
