@@ -196,7 +196,7 @@ def fit(
         "quant",
         "post_quant",
     )
-    optimiser = muon_for(model, rate, exclude=ends)
+    optimiser = muon_for(model, rate, ends, half=half)
     held_out = [random_drawing(-seed_ - 1) for seed_ in range(24)]
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:

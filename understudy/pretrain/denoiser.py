@@ -87,8 +87,8 @@ def sample_times(count: int, alphas_cumprod: Tensor, generator: torch.Generator)
 class Lessons:
     """Batches keyed by (seed, step): latents, weights and encoded captions."""
 
-    def __init__(self, store: LatentStore, base: Path, seed: int, batch: int) -> None:
-        self.store, self.seed, self.batch = store, seed, batch
+    def __init__(self, store: LatentStore, base: Path, seed: int, batch: int, half: bool = False) -> None:
+        self.store, self.seed, self.batch, self.half = store, seed, batch, half
         self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
         self.encoder = CLIPTextModel.from_pretrained(base / "text_encoder", torch_dtype=torch.float32).eval()
 
@@ -96,8 +96,9 @@ class Lessons:
     def encode(self, captions: list[str]) -> Tensor:
         """Captions to (B, 40, width); an empty one is the pipeline's unconditional prompt."""
         tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
-        hidden: Tensor = self.encoder(tokens.input_ids)[0]
-        return hidden
+        with autocast("cpu", self.half):
+            hidden: Tensor = self.encoder(tokens.input_ids)[0]
+        return hidden.float()
 
     def at(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Latents (B, C, h, w), weights (B, 1, h, w) and captions (B, 40, width) of one step."""
@@ -208,14 +209,13 @@ def fit(
     `half` computes in bfloat16; the weights stay fp32. `examine` gets the averaged U-Net every `check_every`
     steps, and its figures go into the log.
     """
-    lessons = Lessons(store, base, course.seed, course.batch)
+    lessons = Lessons(store, base, course.seed, course.batch, half)
     alphas_cumprod = make_scheduler().alphas_cumprod
     unet = unet.to(device=device, memory_format=torch.channels_last)
     # Plain attention compiles as one graph; at 36 places it is no slower than the fused kernel.
     unet.set_attn_processor(AttnProcessor())
-    optimiser = muon_for(
-        unet, course.rate, exclude=("conv_in", "conv_out", "time_embedding"), weight_decay=0.01
-    )
+    ends = ("conv_in", "conv_out", "time_embedding")
+    optimiser = muon_for(unet, course.rate, ends, weight_decay=0.01, half=half)
     average = AveragedWeights(unet)
     forward = torch.compile(unet) if compiled else unet
 
