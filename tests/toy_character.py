@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from understudy.domain import Character, Drawing
-from understudy.recipes import DreamBoothLora, FromNothing, Gan, ScratchDiffusion
+from understudy.recipes import (
+    DreamBooth,
+    DreamBoothLora,
+    FromNothing,
+    Gan,
+    ScratchDiffusion,
+    TextualInversion,
+)
 
 
 def make_character(num_drawings: int = 3) -> Character:
@@ -23,6 +30,35 @@ def make_recipe(base: Path) -> DreamBoothLora:
         warmup_steps=2,
         rank=4,
         alpha=8.0,
+        batch=4,
+        views=3,
+        prior_pictures=3,
+        prior_steps=2,
+        snapshot_every=3,
+    )
+
+
+def make_word_recipe(base: Path) -> TextualInversion:
+    """A short recipe of a word of several vectors."""
+    return TextualInversion(
+        base=str(base),
+        steps=9,
+        warmup_steps=2,
+        batch=4,
+        views=3,
+        vectors=3,
+        learning_rate=0.05,
+        snapshot_every=3,
+    )
+
+
+def make_whole_recipe(base: Path) -> DreamBooth:
+    """A short recipe for the whole denoiser."""
+    return DreamBooth(
+        base=str(base),
+        steps=9,
+        warmup_steps=2,
+        learning_rate=1e-3,
         batch=4,
         views=3,
         prior_pictures=3,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.toy_character import make_recipe, make_recipe_from_nothing
+from tests.toy_character import (
+    make_recipe,
+    make_recipe_from_nothing,
+    make_whole_recipe,
+    make_word_recipe,
+)
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
@@ -18,15 +23,22 @@ from understudy.methods import learn, open_base_painter, open_painter
 from understudy.recipes import (
     RECIPES,
     DrawSettings,
-    DreamBoothLora,
     FromNothing,
     Learning,
     PromptOnly,
     Recipe,
+    TextualInversion,
 )
 from understudy.runs import Run
 
 METHODS = tuple(RECIPES)
+EVERY_READER: Mapping[str, object] = {"vectors": 2, "word_steps": 5, "text_learning_rate": 1e-3}
+VARIANTS = (
+    *METHODS,
+    "dreambooth-lora with all that reads",
+    "dreambooth with all that reads",
+    "dreambooth as a pipeline",
+)
 WITH_BASE = tuple(method for method, recipe in RECIPES.items() if not issubclass(recipe, FromNothing))
 FAST = DrawSettings(steps=2, batch=2)
 
@@ -41,6 +53,18 @@ def recipe_of(method: str, base: Path) -> Recipe:
             return PromptOnly(base=str(base))
         case "gan" | "scratch-diffusion":
             return make_recipe_from_nothing(method)
+        case "textual-inversion":
+            return make_word_recipe(base)
+        case "dreambooth":
+            return make_whole_recipe(base)
+        case "dreambooth with all that reads":
+            return make_whole_recipe(base).model_copy(
+                update={"text_learning_rate": 1e-3, "checkpointing": True}
+            )
+        case "dreambooth as a pipeline":
+            return make_whole_recipe(base).model_copy(update={"save_as": "pipeline", "averaging": 0.0})
+        case "dreambooth-lora with all that reads":
+            return make_recipe(base).model_copy(update=EVERY_READER)
         case _:
             return make_recipe(base)
 
@@ -58,7 +82,7 @@ def tensors_of(run: Run) -> dict[str, torch.Tensor]:
     return {f"{file.name} {name}": one for file in files for name, one in load_file(file).items()}
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=VARIANTS)
 def recipe(request: pytest.FixtureRequest, toy_base: Path) -> Recipe:
     return recipe_of(request.param, toy_base)
 
@@ -162,8 +186,7 @@ def test_record_says_which_base(run: Run, recipe: Recipe) -> None:
         assert run.manifest.base is None
         assert not {"base", "base_sha256", "prompt_as_read"} & record.keys()
         return
-    expected = "a picture of Pip" if isinstance(recipe, DreamBoothLora) else "a picture of a girl"
-    assert record["prompt_as_read"] == expected
+    assert record["prompt_as_read"] == f"a picture of {recipe.words('Pip', 'girl')}"
     assert record["base"] == "toy"
     assert run.manifest.base is not None
     assert Path(run.manifest.base).is_absolute()
@@ -196,7 +219,8 @@ def test_the_base_alone_is_what_it_was_before_learning(run: Run, recipe: Recipe)
     scenes = [Scene("a picture of a girl", 5)]
     with open_base_painter(run) as base, open_painter(run) as painter:
         before, after = (next(each(scenes, FAST)).pixels for each in (base, painter))
-    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly)
+    # Of a prompt that does not say the character's name.
+    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly | TextualInversion)
 
 
 def test_learning_has_a_footprint(run: Run) -> None:

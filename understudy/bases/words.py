@@ -43,7 +43,7 @@ def add_word(pipe: StableDiffusionPipeline, word: str, num_vectors: int, initial
     if added < num_vectors:
         raise UserError(f"The base knows a word {word!r} already: give the character another name.")
     own = pipe.text_encoder.get_input_embeddings()
-    begin = own.weight.detach()[[tokens[number % len(tokens)] for number in range(num_vectors)]]
-    vectors = nn.Parameter(begin.float().clone())
+    begin = [tokens[number % len(tokens)] for number in range(num_vectors)]
+    vectors = nn.Parameter(own(torch.tensor(begin, device=pipe.device)).detach().float().clone())
     pipe.text_encoder.set_input_embeddings(_WithWord(own, vectors, first))
     return vectors

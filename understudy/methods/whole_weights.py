@@ -63,6 +63,9 @@ def write_pipeline(
     pipeline = folder / PIPELINE_FOLDER
     with _showing(weights, tensors):
         base.pipe.save_pretrained(pipeline, safe_serialization=True)
+    # As it was: a tokenizer writes down also how it was last asked.
+    shutil.rmtree(pipeline / "tokenizer")
+    shutil.copytree(base_folder / "tokenizer", pipeline / "tokenizer")
     (pipeline / CREDITS_FILE).write_text(json.dumps(dict(facts), indent=1) + "\n", encoding="utf-8")
     if (base_folder / PROMPTING_FILE).exists():
         shutil.copy(base_folder / PROMPTING_FILE, pipeline)
