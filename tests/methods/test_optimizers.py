@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from tests.toy_character import make_whole_recipe
 from understudy.domain import Character, UserError
 from understudy.methods import learn
 from understudy.methods.optimizers import make_optimizer, read_moments, write_moments
+from understudy.runs import STATE_FILE
 
 HAS_8BIT = importlib.util.find_spec("bitsandbytes") is not None
 KINDS = [
@@ -65,6 +67,21 @@ def test_eight_bits_take_a_quarter_of_the_memory() -> None:
         step(weights, optimizer, 0)
         sizes[kind] = sum(kept.nbytes for kept in read_moments(optimizer, weights[0]).values())
     assert sizes["adam-8bit"] < 0.3 * sizes["adam"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_stopped_goes_on_exactly(
+    kind: str, toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    recipe = make_whole_recipe(toy_base).model_copy(update={"optimizer": kind, "text_learning_rate": 1e-3})
+    learn(pip, recipe.model_copy(update={"steps": 4}), tmp_path / "stopped")
+    states = []
+    for name in ("stopped", "straight"):
+        newest = learn(pip, recipe, tmp_path / name).newest_state()
+        assert newest is not None
+        states.append(load_file(newest.folder / STATE_FILE))
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(one, states[1][name]) for name, one in states[0].items())
 
 
 def test_a_missing_package_is_one_sentence_before_any_work(
