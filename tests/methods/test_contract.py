@@ -16,7 +16,7 @@ from tests.toy_character import (
     make_whole_recipe,
     make_word_recipe,
 )
-from understudy.domain import Character, Scene, UserError
+from understudy.domain import Character, Scene, Sketch, UserError
 from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
@@ -167,6 +167,18 @@ def test_paints_what_it_is_asked(run: Run, recipe: Recipe) -> None:
         assert np.array_equal(picture.pixels, same.pixels)
         assert picture.record == same.record
     assert not np.array_equal(pictures[0].pixels, pictures[1].pixels)
+
+
+def test_draws_on_from_a_sketch(run: Run, recipe: Recipe) -> None:
+    needs_base(recipe)
+    light, dark = (np.full((32, 32, 3), shade, np.uint8) for shade in (200, 50))
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    scene = Scene("a picture of Pip", 5)
+    sketches = (None, Sketch(light, 0.5), Sketch(dark, 0.5), Sketch(light, 0.5, mask))
+    with open_painter(run) as painter:
+        drawn = [next(painter([scene], FAST, sketch)).pixels for sketch in sketches]
+    assert len({pixels.tobytes() for pixels in drawn}) == len(sketches)
 
 
 def test_record_says_how_it_came_to_be(run: Run, recipe: Recipe) -> None:

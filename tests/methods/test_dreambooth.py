@@ -140,9 +140,10 @@ def test_without_averaging_no_second_copy_is_kept(
     assert kinds == {"weights", "adam_mean", "adam_square"}
 
 
-def test_class_pictures_are_drawn_once_and_kept(difference: Run, pip: Character) -> None:
-    files = sorted((difference.folder / "class_pictures").glob("*.png"))
+def test_class_pictures_are_drawn_once_and_kept(prompted_base: Path, pip: Character, tmp_path: Path) -> None:
+    learned(pip, prompted_base, tmp_path, steps=1)
+    files = sorted((tmp_path / "class_pictures").glob("*.png"))
     assert len(files) == 3
     times = [file.stat().st_mtime_ns for file in files]
-    learn(pip, difference.recipe.model_copy(update={"steps": 10}), difference)
+    learned(pip, prompted_base, tmp_path, steps=2)
     assert times == [file.stat().st_mtime_ns for file in files]
