@@ -74,9 +74,10 @@ class _Tuning:
         warmth = min(1.0, (number + 1) / max(1, self.recipe.warmup_steps))
         for part, group in zip(self.parts, optimizer.param_groups, strict=True):
             group["lr"] = part.learning_rate * warmth
-            # What has learned enough takes no part in backward, nor in the norm of the gradients.
-            for weight in part.weights.values():
-                weight.requires_grad_(part.steps is None or number < part.steps)
+            if part.steps is not None:
+                # What has learned enough takes no part in backward, nor in the norm of the gradients.
+                for weight in part.weights.values():
+                    weight.requires_grad_(number < part.steps)
         rows = self.decks.deal(number)
         loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, number)
         torch.autograd.backward(loss)
