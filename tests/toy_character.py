@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from understudy.domain import Character, Drawing
-from understudy.recipes import DreamBoothLora, FromNothing, Gan, ScratchDiffusion
+from understudy.recipes import Adapter, DreamBoothLora, FromNothing, Gan, Lora, ScratchDiffusion
 
 
 def make_character(num_drawings: int = 3) -> Character:
@@ -15,10 +15,11 @@ def make_character(num_drawings: int = 3) -> Character:
     return Character("Pip", "girl", tuple(_drawing(number) for number in range(num_drawings)))
 
 
-def make_recipe(base: Path) -> DreamBoothLora:
+def make_recipe(base: Path, adapter: Adapter = "lora") -> DreamBoothLora:
     """A short recipe with all that a recipe can have."""
     return DreamBoothLora(
         base=str(base),
+        adapter=adapter,
         steps=9,
         warmup_steps=2,
         rank=4,
@@ -28,6 +29,22 @@ def make_recipe(base: Path) -> DreamBoothLora:
         prior_pictures=3,
         prior_steps=2,
         snapshot_every=3,
+    )
+
+
+def make_lora_recipe(base: Path) -> Lora:
+    """A short recipe of LoRA without a name."""
+    return Lora(
+        base=str(base),
+        steps=7,
+        batch=2,
+        accumulation=2,
+        views=2,
+        prior_pictures=2,
+        prior_steps=2,
+        snapshot_every=3,
+        rate_half_life=3,
+        noise_lean=1.5,
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from understudy.methods import learn, open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
-    from understudy.recipes import DrawSettings, DreamBoothLora, Gan, PromptOnly, ScratchDiffusion
+    from understudy.recipes import DrawSettings, DreamBoothLora, Gan, Lora, PromptOnly, ScratchDiffusion
     from understudy.redrawing import redraw
     from understudy.reports.description import describe
     from understudy.reports.report import report
@@ -33,6 +33,7 @@ __all__ = [
     "DrawSettings",
     "DreamBoothLora",
     "Gan",
+    "Lora",
     "PromptOnly",
     "Scene",
     "ScratchDiffusion",
@@ -65,6 +66,7 @@ _HOMES = {
     "DrawSettings": "recipes",
     "DreamBoothLora": "recipes",
     "Gan": "recipes",
+    "Lora": "recipes",
     "PromptOnly": "recipes",
     "Scene": "domain",
     "ScratchDiffusion": "recipes",

@@ -10,13 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.toy_character import make_recipe, make_recipe_from_nothing
+from tests.toy_character import make_lora_recipe, make_recipe, make_recipe_from_nothing
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
 from understudy.recipes import (
     RECIPES,
+    Adapter,
     DrawSettings,
     DreamBoothLora,
     FromNothing,
@@ -28,6 +29,9 @@ from understudy.runs import Run
 
 METHODS = tuple(RECIPES)
 WITH_BASE = tuple(method for method, recipe in RECIPES.items() if not issubclass(recipe, FromNothing))
+ADAPTERS: dict[str, Adapter] = {"dora": "dora", "rslora": "rslora", "oft": "oft", "lokr": "lokr"}
+OPTIONS = (*ADAPTERS, "pull", "min_rank")
+"""Forms of dreambooth-lora that have a state or a file of their own."""
 FAST = DrawSettings(steps=2, batch=2)
 
 
@@ -41,8 +45,14 @@ def recipe_of(method: str, base: Path) -> Recipe:
             return PromptOnly(base=str(base))
         case "gan" | "scratch-diffusion":
             return make_recipe_from_nothing(method)
+        case "lora":
+            return make_lora_recipe(base)
+        case "pull":
+            return make_recipe(base, "dora").model_copy(update={"pull": 0.1})
+        case "min_rank":
+            return make_recipe(base).model_copy(update={"min_rank": 1})
         case _:
-            return make_recipe(base)
+            return make_recipe(base, ADAPTERS.get(method, "lora"))
 
 
 def needs_base(recipe: Recipe) -> None:
@@ -58,7 +68,7 @@ def tensors_of(run: Run) -> dict[str, torch.Tensor]:
     return {f"{file.name} {name}": one for file in files for name, one in load_file(file).items()}
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=(*METHODS, *OPTIONS))
 def recipe(request: pytest.FixtureRequest, toy_base: Path) -> Recipe:
     return recipe_of(request.param, toy_base)
 

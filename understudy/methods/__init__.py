@@ -19,7 +19,7 @@ from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.reviewing import Review, never_stop
-from understudy.recipes import DreamBoothLora, FromNothing, Gan, PromptOnly, Recipe, ScratchDiffusion
+from understudy.recipes import DreamBoothLora, FromNothing, Gan, Lora, PromptOnly, Recipe, ScratchDiffusion
 from understudy.runs import (
     Checkpoint,
     Manifest,
@@ -54,7 +54,7 @@ def learn(
         keep_drawings(character, begun)
         with measuring(begun, notify, grid_intensity) as listen:
             match recipe:
-                case DreamBoothLora():
+                case DreamBoothLora() | Lora():
                     dreambooth_lora.learn(character, recipe, begun, review, listen)
                 case PromptOnly():
                     prompt_only.learn(character, recipe, begun, review, listen)
@@ -95,7 +95,7 @@ def open_painter(
     recipe = opened.recipe
     _note_half_learned(opened, checkpoint, notify)
     match recipe:
-        case DreamBoothLora():
+        case DreamBoothLora() | Lora():
             painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
         case PromptOnly():
             painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)

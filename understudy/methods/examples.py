@@ -164,7 +164,8 @@ def _drawing_rows(base: Sd1Base, character: Character, recipe: Finetune, words: 
             recipe.paper_jitter,
         )
         caption = _without_leading_name(drawing.caption, character.name)
-        prompt = caption_prompt(words, place_subject(caption, character.name, words))
+        said = place_subject(caption, character.name, words) if recipe.captions else ""
+        prompt = caption_prompt(words, said)
         rows += [_Row(view, prompt, unit, 1.0, recipe.background_weight, False) for view in views]
     return rows
 

@@ -32,14 +32,16 @@ def finetune(
     write_weights: WriteWeights,
     review: Review,
     notify: Notify,
+    pull: Callable[[], Tensor] | None = None,
 ) -> None:
     """Train `weights`, which are a part of the base's denoiser, from where the run is to the recipe's steps.
 
+    `pull`, if there is one, is added to every step's loss.
     A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled` when
     the listener does, after saving.
     """
     decks = make_decks(examples, recipe)
-    tuning = _Tuning(base, examples, recipe, decks, _begin(weights, recipe), write_weights)
+    tuning = _Tuning(base, examples, recipe, decks, _begin(weights, recipe), write_weights, pull)
     learn_steps(tuning, recipe, run, review, notify)
 
 
@@ -53,19 +55,33 @@ class _Tuning:
     decks: Decks
     training: Training
     write_weights: WriteWeights
+    pull: Callable[[], Tensor] | None
 
     def step(self, number: int) -> dict[str, Tensor]:
         optimizer = self.training.optimizer
-        warmth = min(1.0, (number + 1) / max(1, self.recipe.warmup_steps))
         for group in optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * warmth
-        loss = step_loss(self.base, self.examples, self.decks.deal(number), self.recipe, number)
-        torch.autograd.backward(loss)
+            group["lr"] = rate_at(self.recipe, number)
+        figures = self._add_gradients(number)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
         self.training.update_average(self.recipe.averaging, number + 1)
-        return {"loss": loss.detach()}
+        return figures
+
+    def _add_gradients(self, number: int) -> dict[str, Tensor]:
+        """Of the batches of a step and of the pull; returns their losses."""
+        num_batches = self.recipe.accumulation
+        losses = []
+        for batch in range(number * num_batches, (number + 1) * num_batches):
+            loss = step_loss(self.base, self.examples, self.decks.deal(batch), self.recipe, batch)
+            torch.autograd.backward(loss / num_batches)
+            losses.append(loss.detach())
+        figures = {"loss": torch.stack(losses).mean()}
+        if self.pull is not None:
+            pulled = self.pull()
+            torch.autograd.backward(pulled)
+            figures["pull_loss"] = pulled.detach()
+        return figures
 
     def tensors(self) -> dict[str, Tensor]:
         return self.training.tensors()
@@ -77,6 +93,13 @@ class _Tuning:
         self.write_weights(self.training.average, folder)
 
 
+def rate_at(recipe: Finetune, step: int) -> float:
+    """The learning rate of a step, counted from 0; it depends on no later step, so that going on is exact."""
+    warmth = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+    rest = 0.5 ** (step / recipe.rate_half_life) if recipe.rate_half_life else 1.0
+    return recipe.learning_rate * warmth * rest
+
+
 def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, step: int) -> Tensor:
     """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
     device = examples.mean.device
@@ -85,7 +108,8 @@ def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetu
     # On the CPU, so that every device gets the same numbers.
     sampling = torch.randn(shape, generator=random).to(device)
     noise = torch.randn(shape, generator=random).to(device)
-    times = base.objective.sample_times(len(rows), random).to(device)
+    times = base.objective.sample_times(len(rows), random)
+    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows]).to(device)
     is_captioned = (torch.rand(len(rows), generator=random) >= recipe.caption_dropout).to(device)
 
     row = torch.tensor(rows, device=device)
@@ -95,6 +119,14 @@ def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetu
     answer = base.predict(seen.noisy, times, prompts)
     error = (answer - seen.target).square() * examples.mask[row]
     return (error.mean(dim=(1, 2, 3)) * seen.weight * examples.weight[row]).mean()
+
+
+def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> Tensor:
+    """Times t as T (t/T)^lean; class pictures keep theirs, because they hold what overfits at high noise."""
+    if lean == 1:
+        return times_B
+    leaned = num_times * (times_B.double() / num_times) ** lean
+    return torch.where(is_prior_B, times_B, leaned.to(times_B.dtype))
 
 
 def _begin(weights: Mapping[str, nn.Parameter], recipe: Finetune) -> Training:

@@ -3,12 +3,13 @@
 Nothing here needs torch, so that a command line, a web form and the documents read the same text.
 """
 
+from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora, Target
 from understudy.recipes.drawing import MAX_SIDE_PX, DrawSettings, Scheduler
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
 from understudy.recipes.knobs import MAX_DENOISING_STEPS
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
-from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, DreamBoothLora, Finetune, PromptOnly, Target
+from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, PromptOnly
 from understudy.recipes.words import place_subject, says_name, with_article
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "PRIOR_PROMPTS",
     "PUPPET",
     "RECIPES",
+    "Adapter",
+    "Adapting",
     "Augmentation",
     "DrawSettings",
     "DreamBoothLora",
@@ -24,6 +27,7 @@ __all__ = [
     "FromNothing",
     "Gan",
     "Learning",
+    "Lora",
     "PromptOnly",
     "Recipe",
     "Scheduler",

@@ -10,12 +10,14 @@ from typing import Annotated
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from understudy.domain import UserError
+from understudy.recipes.adapting import DreamBoothLora, Lora
 from understudy.recipes.nothing import Gan, ScratchDiffusion
-from understudy.recipes.tuning import DreamBoothLora, PromptOnly
+from understudy.recipes.tuning import PromptOnly
 
-Recipe = Annotated[DreamBoothLora | PromptOnly | Gan | ScratchDiffusion, Field(discriminator="method")]
+Recipe = Annotated[DreamBoothLora | Lora | PromptOnly | Gan | ScratchDiffusion, Field(discriminator="method")]
 RECIPES: dict[str, type[Recipe]] = {
     "dreambooth-lora": DreamBoothLora,
+    "lora": Lora,
     "prompt-only": PromptOnly,
     "gan": Gan,
     "scratch-diffusion": ScratchDiffusion,

@@ -1,0 +1,162 @@
+"""Adapters of five kinds: put on a network, written to a file that other tools read, and read again.
+
+All of them are peft's; `recipes.adapting` names the papers. What other tools make of each file:
+diffusers' `load_lora_weights` reads lora, dora and rslora, its `unet.load_lora_adapter` reads lokr, and oft,
+which diffusers does not know, is in peft's own layout for `PeftModel.from_pretrained`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, assert_never
+
+import torch
+from peft import LoKrConfig, LoraConfig, OFTConfig, PeftConfig
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from understudy.bases.sd1 import Sd1Base
+from understudy.methods.credits import write_weights
+from understudy.methods.noise_rank import follow_noise
+from understudy.recipes import Adapting
+
+WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
+"""The name that diffusers looks for in a folder."""
+PEFT_WEIGHTS_FILE = "adapter_model.safetensors"
+PEFT_CONFIG_FILE = "adapter_config.json"
+"""The names that peft looks for."""
+PEFT_PREFIX = "base_model.model."
+DIFFUSERS_CONFIG = "lora_adapter_metadata"
+"""Where diffusers looks, in a file's header, for what the shapes of its tensors do not say."""
+
+
+def adapt(network: Any, ends: Sequence[str], recipe: Adapting) -> dict[str, nn.Parameter]:
+    """Put a fresh fp32 adapter, which changes nothing yet, on the layers whose names end in one of `ends`.
+
+    `network` is a model of diffusers or transformers. Returns the adapter's weights by name.
+    """
+    before = set(network.parameters())
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where a rotated block had to be another size, as its help says
+        torch.manual_seed(recipe.seed)
+        network.add_adapter(_configure(recipe, _find_layers(network, ends, recipe)))
+    weights = {name: weight for name, weight in network.named_parameters() if weight not in before}
+    for weight in weights.values():
+        weight.data = weight.data.float()  # peft takes the base's precision
+    return weights
+
+
+def find_ends(base: Sd1Base, recipe: Adapting) -> list[str]:
+    """The ends of the names of the base's layers that the recipe adapts."""
+    return [end for target in recipe.targets for end in base.lora_targets[target]]
+
+
+def write_adapter(
+    tensors: Mapping[str, Tensor], recipe: Adapting, facts: Mapping[str, str], folder: Path
+) -> None:
+    """Write what `adapt` put on a denoiser, with `facts` in the file's header.
+
+    The strength goes into the weights themselves: readers differ in where they look for it.
+    """
+    if recipe.adapter == "oft":
+        layers = sorted({name.partition(".oft_R.")[0] for name in tensors})
+        saved = {PEFT_PREFIX + name.replace(".default.", "."): one for name, one in tensors.items()}
+        config = _plain(_configure(recipe, layers))
+        (folder / PEFT_CONFIG_FILE).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
+        write_weights(saved, facts, folder / PEFT_WEIGHTS_FILE)
+        return
+    scaled = ".lokr_w1." if recipe.adapter == "lokr" else ".lora_B."
+    strength = find_strength(recipe)
+    saved = {
+        f"unet.{_name_in_file(name)}": tensor * (strength if scaled in name else 1.0)
+        for name, tensor in tensors.items()
+    }
+    said = dict(facts) | {"format": "pt"}
+    if recipe.adapter == "lokr":
+        said[DIFFUSERS_CONFIG] = _say_lokr(tensors, recipe)
+    write_weights(saved, said, folder / WEIGHTS_FILE)
+
+
+def load_adapter(base: Sd1Base, recipe: Adapting, folder: Path) -> None:
+    """Put on the base's denoiser what `write_adapter` wrote into `folder`."""
+    match recipe.adapter:
+        case "lora" | "dora" | "rslora":
+            base.pipe.load_lora_weights(str(folder), weight_name=WEIGHTS_FILE)
+        case "lokr":
+            base.pipe.unet.load_lora_adapter(str(folder), weight_name=WEIGHTS_FILE, prefix="unet")
+        case "oft":
+            weights = adapt(base.pipe.unet, find_ends(base, recipe), recipe)
+            saved = load_file(folder / PEFT_WEIGHTS_FILE)
+            for name, weight in weights.items():
+                weight.data.copy_(saved[PEFT_PREFIX + name.replace(".default.", ".")])
+        case _:
+            assert_never(recipe.adapter)
+    if recipe.min_rank:
+        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.objective.num_times)
+    else:
+        # Added to the base's own weights once, instead of computed beside them in every layer.
+        base.pipe.unet.fuse_lora()
+
+
+def find_strength(recipe: Adapting) -> float:
+    """What the product of an adapter's factors is multiplied by."""
+    return recipe.alpha / (math.sqrt(recipe.rank) if recipe.adapter == "rslora" else recipe.rank)
+
+
+def _configure(recipe: Adapting, layers: Sequence[str]) -> PeftConfig:
+    rank, names = recipe.rank, list(layers)
+    match recipe.adapter:
+        case "lora":
+            return LoraConfig(r=rank, lora_alpha=recipe.alpha, target_modules=names)
+        case "dora":
+            return LoraConfig(r=rank, lora_alpha=recipe.alpha, target_modules=names, use_dora=True)
+        case "rslora":
+            return LoraConfig(r=rank, lora_alpha=recipe.alpha, target_modules=names, use_rslora=True)
+        case "lokr":
+            return LoKrConfig(r=rank, alpha=recipe.alpha, target_modules=names)
+        case "oft":
+            # Exact rotations: the series that peft takes otherwise is good for small ones only.
+            return OFTConfig(r=0, oft_block_size=rank, target_modules=names, use_cayley_neumann=False)
+        case _:
+            assert_never(recipe.adapter)
+
+
+def _find_layers(network: nn.Module, ends: Sequence[str], recipe: Adapting) -> list[str]:
+    """The ends themselves; for oft the layers' whole names, without the convolutions that it cannot rotate.
+
+    peft 0.21 adds up the overlapping patches of a 3x3 convolution: even a rotation by nothing changes it.
+    """
+    if recipe.adapter != "oft":
+        return list(ends)
+    return [
+        name
+        for name, layer in network.named_modules()
+        if name.endswith(tuple(f".{end}" for end in ends)) or name in ends
+        if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1))
+    ]
+
+
+def _name_in_file(name: str) -> str:
+    """As peft saves it, without the adapter's own name."""
+    for unnamed in (".lora_magnitude_vector.default.weight", ".lokr_"):
+        if unnamed in name:
+            return name.removesuffix(".weight").removesuffix(".default")
+    return name.replace(".default.", ".")
+
+
+def _say_lokr(tensors: Mapping[str, Tensor], recipe: Adapting) -> str:
+    """How diffusers must make the adapter anew, the strength being in the weights already."""
+    layers = sorted({name.partition(".lokr_")[0] for name in tensors})
+    config = {"r": recipe.rank, "alpha": recipe.rank, "target_modules": layers}
+    return json.dumps({f"unet.{knob}": value for knob, value in config.items()}, sort_keys=True)
+
+
+def _plain(config: PeftConfig) -> dict[str, object]:
+    """A config as JSON takes it, the same every time."""
+    return {
+        knob: sorted(value) if isinstance(value, set) else value for knob, value in config.to_dict().items()
+    }
