@@ -44,6 +44,7 @@ ROWS_FILE = Path(__file__).with_name("ablation.toml")
 JUDGING_FROM = 1000
 LEVELS = (0.25, 0.5, 0.7, 0.85, 0.98)
 """Shares of all noise levels; the first two are details, the last two silhouette and pose."""
+CLASS_PICTURE_KNOBS = ("prior_pictures", "prior_steps", "prior_guidance", "prior_prompts")
 LOSSES_FILE = "true_losses.json"
 TIMING_FILE = "learning_s.json"
 JUDGED_FILE = "ablation_judged.json"
@@ -111,9 +112,7 @@ def _share_class_pictures(row: Row, character: understudy.Character, folder: Pat
 
 
 def _what_decides_class_pictures(run: Run) -> tuple[object, ...]:
-    knobs = run.recipe.model_dump(include={"seed", "base"}) | {
-        name: value for name, value in run.recipe.model_dump().items() if name.startswith("prior_")
-    }
+    knobs = run.recipe.model_dump(include={"seed", *CLASS_PICTURE_KNOBS})
     return run.manifest.noun, run.manifest.base_sha256, json.dumps(knobs, sort_keys=True)
 
 

@@ -1,8 +1,9 @@
 """Adapters of five kinds: put on a network, written to a file that other tools read, and read again.
 
 All of them are peft's; `recipes.adapting` names the papers. What other tools make of each file:
-diffusers' `load_lora_weights` reads lora, dora and rslora, its `unet.load_lora_adapter` reads lokr, and oft,
-which diffusers does not know, is in peft's own layout for `PeftModel.from_pretrained`.
+diffusers' `load_lora_weights` reads lora, dora and rslora; `unet.load_lora_adapter(FOLDER, weight_name=...,
+prefix="unet")` of its newest releases (0.42) reads lokr; and oft, which diffusers does not know, is in peft's
+own layout for `PeftModel.from_pretrained`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def write_adapter(
     """
     if recipe.adapter == "oft":
         layers = sorted({name.partition(".oft_R.")[0] for name in tensors})
-        saved = {PEFT_PREFIX + name.replace(".default.", "."): one for name, one in tensors.items()}
+        saved = {_name_in_file(name, recipe): tensor for name, tensor in tensors.items()}
         config = _plain(_configure(recipe, layers))
         (folder / PEFT_CONFIG_FILE).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
         write_weights(saved, facts, folder / PEFT_WEIGHTS_FILE)
@@ -72,7 +73,7 @@ def write_adapter(
     scaled = ".lokr_w1." if recipe.adapter == "lokr" else ".lora_B."
     strength = find_strength(recipe)
     saved = {
-        f"unet.{_name_in_file(name)}": tensor * (strength if scaled in name else 1.0)
+        _name_in_file(name, recipe): tensor * (strength if scaled in name else 1.0)
         for name, tensor in tensors.items()
     }
     said = dict(facts) | {"format": "pt"}
@@ -86,13 +87,14 @@ def load_adapter(base: Sd1Base, recipe: Adapting, folder: Path) -> None:
     match recipe.adapter:
         case "lora" | "dora" | "rslora":
             base.pipe.load_lora_weights(str(folder), weight_name=WEIGHTS_FILE)
-        case "lokr":
-            base.pipe.unet.load_lora_adapter(str(folder), weight_name=WEIGHTS_FILE, prefix="unet")
-        case "oft":
-            weights = adapt(base.pipe.unet, find_ends(base, recipe), recipe)
-            saved = load_file(folder / PEFT_WEIGHTS_FILE)
+        case "lokr" | "oft":
+            # Its strength is in its weights already.
+            weights = adapt(
+                base.pipe.unet, find_ends(base, recipe), recipe.model_copy(update={"alpha": recipe.rank})
+            )
+            saved = load_file(folder / (PEFT_WEIGHTS_FILE if recipe.adapter == "oft" else WEIGHTS_FILE))
             for name, weight in weights.items():
-                weight.data.copy_(saved[PEFT_PREFIX + name.replace(".default.", ".")])
+                weight.data.copy_(saved[_name_in_file(name, recipe)])
         case _:
             assert_never(recipe.adapter)
     if recipe.min_rank:
@@ -140,12 +142,12 @@ def _find_layers(network: nn.Module, ends: Sequence[str], recipe: Adapting) -> l
     ]
 
 
-def _name_in_file(name: str) -> str:
-    """As peft saves it, without the adapter's own name."""
-    for unnamed in (".lora_magnitude_vector.default.weight", ".lokr_"):
-        if unnamed in name:
-            return name.removesuffix(".weight").removesuffix(".default")
-    return name.replace(".default.", ".")
+def _name_in_file(name: str, recipe: Adapting) -> str:
+    """As peft saves it, without the adapter's own name, and as its reader wants it begun."""
+    prefix = PEFT_PREFIX if recipe.adapter == "oft" else "unet."
+    if ".lora_magnitude_vector." in name or ".lokr_" in name:
+        return prefix + name.removesuffix(".weight").removesuffix(".default")
+    return prefix + name.replace(".default.", ".")
 
 
 def _say_lokr(tensors: Mapping[str, Tensor], recipe: Adapting) -> str:
