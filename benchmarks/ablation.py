@@ -31,7 +31,7 @@ from understudy.bases.sd1 import Sd1Base
 from understudy.events import Cancelled, Event, Notify, Step
 from understudy.judges.quality import Estimate, Key, bootstrap_difference, bootstrap_mean
 from understudy.methods import open_base_painter, open_painter
-from understudy.methods.dreambooth_lora import CLASS_PICTURES_FOLDER
+from understudy.methods.examples import CLASS_PICTURES_FOLDER
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DreamBoothLora
 from understudy.runs import Checkpoint, Run, open_run

@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from understudy.domain import Character, Drawing
-from understudy.recipes import Adapter, DreamBoothLora, FromNothing, Gan, Lora, ScratchDiffusion
+from understudy.recipes import (
+    Adapter,
+    DreamBooth,
+    DreamBoothLora,
+    FromNothing,
+    Gan,
+    Lora,
+    ScratchDiffusion,
+    TextualInversion,
+)
 
 
 def make_character(num_drawings: int = 3) -> Character:
@@ -45,6 +54,35 @@ def make_lora_recipe(base: Path) -> Lora:
         snapshot_every=3,
         rate_half_life=3,
         noise_lean=1.5,
+    )
+
+
+def make_word_recipe(base: Path) -> TextualInversion:
+    """A short recipe of a word of several vectors."""
+    return TextualInversion(
+        base=str(base),
+        steps=9,
+        warmup_steps=2,
+        batch=4,
+        views=3,
+        vectors=3,
+        learning_rate=0.05,
+        snapshot_every=3,
+    )
+
+
+def make_whole_recipe(base: Path) -> DreamBooth:
+    """A short recipe for the whole denoiser."""
+    return DreamBooth(
+        base=str(base),
+        steps=9,
+        warmup_steps=2,
+        learning_rate=1e-3,
+        batch=4,
+        views=3,
+        prior_pictures=3,
+        prior_steps=2,
+        snapshot_every=3,
     )
 
 

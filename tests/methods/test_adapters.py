@@ -14,8 +14,7 @@ from torch import Tensor
 
 from tests.toy_character import make_recipe
 from understudy.bases.sd1 import Sd1Base, open_base
-from understudy.methods.adapters import WEIGHTS_FILE, load_adapter, write_adapter
-from understudy.methods.dreambooth_lora import add_adapter
+from understudy.methods.adapters import WEIGHTS_FILE, add_adapter, load_adapter, write_adapter
 from understudy.methods.noise_rank import rank_at
 from understudy.methods.weight_pull import measure_change
 from understudy.recipes import Adapter, DreamBoothLora, Target

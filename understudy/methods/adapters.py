@@ -30,36 +30,32 @@ WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
 PEFT_WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_CONFIG_FILE = "adapter_config.json"
 """The names that peft looks for."""
+TEXT_PREFIX = "text_encoder."
+"""What the names of the text encoder's weights begin with."""
 PEFT_PREFIX = "base_model.model."
 DIFFUSERS_CONFIG = "lora_adapter_metadata"
 """Where diffusers looks, in a file's header, for what the shapes of its tensors do not say."""
 
 
-def adapt(network: Any, ends: Sequence[str], recipe: Adapting) -> dict[str, nn.Parameter]:
-    """Put a fresh fp32 adapter, which changes nothing yet, on the layers whose names end in one of `ends`.
-
-    `network` is a model of diffusers or transformers. Returns the adapter's weights by name.
-    """
-    before = set(network.parameters())
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where a rotated block had to be another size, as its help says
-        torch.manual_seed(recipe.seed)
-        network.add_adapter(_configure(recipe, _find_layers(network, ends, recipe)))
-    weights = {name: weight for name, weight in network.named_parameters() if weight not in before}
-    for weight in weights.values():
-        weight.data = weight.data.float()  # peft takes the base's precision
+def add_adapter(base: Sd1Base, recipe: Adapting) -> dict[str, nn.Parameter]:
+    """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name."""
+    ends = [end for target in recipe.targets for end in base.lora_targets[target]]
+    weights = _adapt(base.pipe.unet, ends, recipe)
+    if recipe.min_rank:
+        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.objective.num_times)
     return weights
 
 
-def find_ends(base: Sd1Base, recipe: Adapting) -> list[str]:
-    """The ends of the names of the base's layers that the recipe adapts."""
-    return [end for target in recipe.targets for end in base.lora_targets[target]]
+def add_text_adapter(base: Sd1Base, recipe: Adapting) -> dict[str, nn.Parameter]:
+    """The same on the attention of what reads the words, where the rank is the same at every noise."""
+    weights = _adapt(base.pipe.text_encoder, base.text_lora_targets, recipe)
+    return {f"{TEXT_PREFIX}{name}": weight for name, weight in weights.items()}
 
 
 def write_adapter(
     tensors: Mapping[str, Tensor], recipe: Adapting, facts: Mapping[str, str], folder: Path
 ) -> None:
-    """Write what `adapt` put on a denoiser, with `facts` in the file's header.
+    """Write what `add_adapter` and `add_text_adapter` put on a base, with `facts` in the file's header.
 
     The strength goes into the weights themselves: readers differ in where they look for it.
     """
@@ -83,15 +79,13 @@ def write_adapter(
 
 
 def load_adapter(base: Sd1Base, recipe: Adapting, folder: Path) -> None:
-    """Put on the base's denoiser what `write_adapter` wrote into `folder`."""
+    """Put on a base what `write_adapter` wrote into `folder`."""
     match recipe.adapter:
         case "lora" | "dora" | "rslora":
             base.pipe.load_lora_weights(str(folder), weight_name=WEIGHTS_FILE)
         case "lokr" | "oft":
             # Its strength is in its weights already.
-            weights = adapt(
-                base.pipe.unet, find_ends(base, recipe), recipe.model_copy(update={"alpha": recipe.rank})
-            )
+            weights = add_adapter(base, recipe.model_copy(update={"alpha": recipe.rank}))
             saved = load_file(folder / (PEFT_WEIGHTS_FILE if recipe.adapter == "oft" else WEIGHTS_FILE))
             for name, weight in weights.items():
                 weight.data.copy_(saved[_name_in_file(name, recipe)])
@@ -101,12 +95,25 @@ def load_adapter(base: Sd1Base, recipe: Adapting, folder: Path) -> None:
         follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.objective.num_times)
     else:
         # Added to the base's own weights once, instead of computed beside them in every layer.
-        base.pipe.unet.fuse_lora()
+        base.pipe.fuse_lora()
 
 
 def find_strength(recipe: Adapting) -> float:
     """What the product of an adapter's factors is multiplied by."""
     return recipe.alpha / (math.sqrt(recipe.rank) if recipe.adapter == "rslora" else recipe.rank)
+
+
+def _adapt(network: Any, ends: Sequence[str], recipe: Adapting) -> dict[str, nn.Parameter]:
+    """The same on the layers of a model, of diffusers or transformers, whose names end in one of `ends`."""
+    before = set(network.parameters())
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where a rotated block had to be another size, as its help says
+        torch.manual_seed(recipe.seed)
+        network.add_adapter(_configure(recipe, _find_layers(network, ends, recipe)))
+    weights = {name: weight for name, weight in network.named_parameters() if weight not in before}
+    for weight in weights.values():
+        weight.data = weight.data.float()  # peft takes the base's precision
+    return weights
 
 
 def _configure(recipe: Adapting, layers: Sequence[str]) -> PeftConfig:
@@ -145,6 +152,9 @@ def _find_layers(network: nn.Module, ends: Sequence[str], recipe: Adapting) -> l
 def _name_in_file(name: str, recipe: Adapting) -> str:
     """As peft saves it, without the adapter's own name, and as its reader wants it begun."""
     prefix = PEFT_PREFIX if recipe.adapter == "oft" else "unet."
+    if name.startswith(TEXT_PREFIX):
+        # As all readers know it: later releases of transformers left out "text_model.".
+        prefix, name = f"{TEXT_PREFIX}text_model.", name.removeprefix(TEXT_PREFIX).removeprefix("text_model.")
     if ".lora_magnitude_vector." in name or ".lokr_" in name:
         return prefix + name.removesuffix(".weight").removesuffix(".default")
     return prefix + name.replace(".default.", ".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from understudy.bases.sd1 import Sd1Base
 from understudy.events import Notify
+from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
 from understudy.methods.loop import Training, learn_steps
+from understudy.methods.optimizers import make_optimizer
 from understudy.methods.reviewing import Review
 from understudy.recipes import Finetune
 from understudy.runs import Run
@@ -23,10 +25,20 @@ WriteWeights = Callable[[Mapping[str, Tensor], Path], None]
 """Writes trained tensors, by name, into a checkpoint's folder in the form that drawing needs."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Weights by name that learn at one rate, in the first `steps` steps or, where this is None, in all."""
+
+    weights: Mapping[str, nn.Parameter]
+    learning_rate: float
+    steps: int | None = None
+
+
 def finetune(
     base: Sd1Base,
-    weights: Mapping[str, nn.Parameter],
+    parts: Sequence[Part],
     examples: Examples,
+    condition: Condition,
     recipe: Finetune,
     run: Run,
     write_weights: WriteWeights,
@@ -34,23 +46,26 @@ def finetune(
     notify: Notify,
     pull: Callable[[], Tensor] | None = None,
 ) -> None:
-    """Train `weights`, which are a part of the base's denoiser, from where the run is to the recipe's steps.
+    """Train `parts` of the base from where the run is to the recipe's steps.
 
-    `pull`, if there is one, is added to every step's loss.
-    A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled` when
-    the listener does, after saving.
+    `condition` must read in the step where one of them reads the words; `pull` is added to the loss of every
+    step. A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled`
+    when the listener does, after saving.
     """
     decks = make_decks(examples, recipe)
-    tuning = _Tuning(base, examples, recipe, decks, _begin(weights, recipe), write_weights, pull)
+    training = _begin(parts, recipe)
+    tuning = _Tuning(base, parts, examples, condition, recipe, decks, training, write_weights, pull)
     learn_steps(tuning, recipe, run, review, notify)
 
 
 @dataclass(frozen=True)
 class _Tuning:
-    """The learner: one Adam on a part of the base."""
+    """The learner: one Adam on parts of the base."""
 
     base: Sd1Base
+    parts: Sequence[Part]
     examples: Examples
+    condition: Condition
     recipe: Finetune
     decks: Decks
     training: Training
@@ -59,13 +74,17 @@ class _Tuning:
 
     def step(self, number: int) -> dict[str, Tensor]:
         optimizer = self.training.optimizer
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(self.recipe, number)
+        for part, group in zip(self.parts, optimizer.param_groups, strict=True):
+            group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
+            # What has learned enough takes no part in backward, nor in the norm of the gradients.
+            for weight in part.weights.values():
+                weight.requires_grad_(part.steps is None or number < part.steps)
         figures = self._add_gradients(number)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
-        self.training.update_average(self.recipe.averaging, number + 1)
+        if self.training.average:
+            self.training.update_average(self.recipe.averaging, number + 1)
         return figures
 
     def _add_gradients(self, number: int) -> dict[str, Tensor]:
@@ -73,7 +92,8 @@ class _Tuning:
         num_batches = self.recipe.accumulation
         losses = []
         for batch in range(number * num_batches, (number + 1) * num_batches):
-            loss = step_loss(self.base, self.examples, self.decks.deal(batch), self.recipe, batch)
+            rows = self.decks.deal(batch)
+            loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, batch)
             torch.autograd.backward(loss / num_batches)
             losses.append(loss.detach())
         figures = {"loss": torch.stack(losses).mean()}
@@ -90,17 +110,19 @@ class _Tuning:
         self.training.restore(saved, step)
 
     def write(self, folder: Path) -> None:
-        self.write_weights(self.training.average, folder)
+        weights = {name: weight.detach() for name, weight in self.training.weights.items()}
+        self.write_weights(self.training.average or weights, folder)
 
 
-def rate_at(recipe: Finetune, step: int) -> float:
-    """The learning rate of a step, counted from 0; it depends on no later step, so that going on is exact."""
+def _share_of_rate(recipe: Finetune, step: int) -> float:
+    """Of the learning rate at a step, counted from 0; of no later step, so that going on is exact."""
     warmth = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
-    rest = 0.5 ** (step / recipe.rate_half_life) if recipe.rate_half_life else 1.0
-    return recipe.learning_rate * warmth * rest
+    return warmth * (0.5 ** (step / recipe.rate_half_life) if recipe.rate_half_life else 1.0)
 
 
-def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, step: int) -> Tensor:
+def step_loss(
+    base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+) -> Tensor:
     """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
     device = examples.mean.device
     random = keyed(recipe.seed, "step", step)
@@ -115,8 +137,7 @@ def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetu
     row = torch.tensor(rows, device=device)
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
-    prompts = examples.prompts[examples.prompt[row] * is_captioned]
-    answer = base.predict(seen.noisy, times, prompts)
+    answer = base.predict(seen.noisy, times, condition(examples.prompt[row] * is_captioned))
     error = (answer - seen.target).square() * examples.mask[row]
     return (error.mean(dim=(1, 2, 3)) * seen.weight * examples.weight[row]).mean()
 
@@ -129,13 +150,9 @@ def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> T
     return torch.where(is_prior_B, times_B, leaned.to(times_B.dtype))
 
 
-def _begin(weights: Mapping[str, nn.Parameter], recipe: Finetune) -> Training:
-    optimizer = torch.optim.AdamW(
-        list(weights.values()),
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.adam_beta2),
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    average = {name: weight.detach().clone() for name, weight in weights.items()}
-    return Training(weights, average, optimizer)
+def _begin(parts: Sequence[Part], recipe: Finetune) -> Training:
+    weights = {name: weight for part in parts for name, weight in part.weights.items()}
+    groups = [{"params": list(part.weights.values()), "lr": part.learning_rate} for part in parts]
+    # Without averaging no second copy: of a whole denoiser it is large.
+    average = {name: weight.detach().clone() for name, weight in weights.items()} if recipe.averaging else {}
+    return Training(weights, average, make_optimizer(groups, recipe))

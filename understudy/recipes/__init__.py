@@ -5,12 +5,14 @@ Nothing here needs torch, so that a command line, a web form and the documents r
 
 from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora, Target
 from understudy.recipes.drawing import MAX_SIDE_PX, DrawSettings, Scheduler
+from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
 from understudy.recipes.knobs import MAX_DENOISING_STEPS
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
-from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, PromptOnly
-from understudy.recipes.words import place_subject, says_name, with_article
+from understudy.recipes.textual_inversion import TextualInversion
+from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, PromptOnly
+from understudy.recipes.words import learned_word, place_subject, says_name, with_article
 
 __all__ = [
     "MAX_DENOISING_STEPS",
@@ -22,18 +24,22 @@ __all__ = [
     "Adapting",
     "Augmentation",
     "DrawSettings",
+    "DreamBooth",
     "DreamBoothLora",
     "Finetune",
     "FromNothing",
     "Gan",
     "Learning",
+    "LearnsWord",
     "Lora",
     "PromptOnly",
     "Recipe",
     "Scheduler",
     "ScratchDiffusion",
     "Target",
+    "TextualInversion",
     "explain",
+    "learned_word",
     "place_subject",
     "read_recipe",
     "says_name",

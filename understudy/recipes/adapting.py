@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from understudy.recipes.tuning import Finetune
+from understudy.recipes.tuning import ReadsAnew
 
 Adapter = Literal["lora", "dora", "rslora", "oft", "lokr"]
 Target = Literal["attention", "cross-attention", "feed-forward", "convolutions", "time"]
@@ -26,7 +26,7 @@ _AS_THE_STUDY: Mapping[str, object] = {
 are a base's and a machine's own here."""
 
 
-class Adapting(Finetune):
+class Adapting(ReadsAnew):
     """What the methods share that learn an adapter: a small change to each layer of a frozen base.
 
     Sources: Hu et al., LoRA, arXiv 2106.09685; Liu et al., DoRA, arXiv 2402.09353; Kalajdzievski, rsLoRA,
@@ -56,13 +56,17 @@ class Adapting(Finetune):
     is freer and less like your drawings."""
 
     @model_validator(mode="after")
-    def _rank_grows(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.min_rank > self.rank:
             raise ValueError(f"min_rank must be at most the rank, {self.rank}")
         if self.min_rank and self.adapter != "lora":
             raise ValueError("min_rank is for the adapter lora only")
         if self.adapter == "oft" and self.rank < 2:
             raise ValueError("rank must be at least 2 for oft, which turns blocks of that side")
+        if self.text_learning_rate and self.adapter in ("oft", "lokr"):
+            raise ValueError(
+                "text_learning_rate needs the adapter lora, rslora or dora: no tool reads others"
+            )
         return self
 
     @property
@@ -125,3 +129,9 @@ class Lora(Adapting):
 
     targets: tuple[Target, ...] = Field(("cross-attention",), min_length=1)
     """The layers that are adapted; cross-attention is the part of attention that reads the words."""
+
+    @model_validator(mode="after")
+    def _says_its_word(self) -> Self:
+        if self.vectors and "{name}" not in self.subject:
+            raise ValueError("vectors make a word for the name: say {name} in the subject")
+        return self

@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, NotAll, PresetRecipe, Share
 from understudy.recipes.learning import Learning
-from understudy.recipes.words import fill, with_article
+from understudy.recipes.words import fill, learned_word, with_article
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
+MAX_VECTORS = 32
+"""So that there is room for the rest of the prompt."""
 
 PRIOR_PROMPTS = (
     "a picture of {a_noun} standing, front view",
@@ -73,6 +75,9 @@ class Finetune(Learning):
 
     rate_half_life: int = Field(0, ge=0)
     """Steps in which the learning rate falls by half, again and again; 0 leaves it constant."""
+
+    optimizer: Literal["adam", "adam-8bit"] = "adam"
+    """What learns: adam, or adam-8bit, which needs a quarter of its memory and the package bitsandbytes."""
 
     adam_beta2: float = Field(0.99, gt=0, lt=1)
     """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
@@ -141,3 +146,45 @@ class Finetune(Learning):
         """The prompt of the class picture with this number."""
         template = self.prior_prompts[number % len(self.prior_prompts)]
         return fill(template, {"noun": noun, "a_noun": with_article(noun)})
+
+
+class LearnsWord(Finetune):
+    """What the methods share that can give the character a word of its own, whose vectors are learned.
+
+    Source: Gal et al., Textual Inversion, arXiv 2208.01618.
+    """
+
+    vectors: int = Field(0, ge=0, le=MAX_VECTORS)
+    """Learn a word of its own for the character, of so many vectors; 0 takes the name as it is."""
+
+    initial: str = "{noun}"
+    """What that word means to begin with: a template of {name} and {noun}."""
+
+    @model_validator(mode="after")
+    def _known_initial(self) -> Self:
+        self.initial_words("name", "noun")
+        return self
+
+    def words(self, name: str, noun: str) -> str:
+        """What the base reads where a prompt says the character's name."""
+        return super().words(learned_word(name) if self.vectors else name, noun)
+
+    def initial_words(self, name: str, noun: str) -> str:
+        """What the learned word means to begin with."""
+        return fill(self.initial, {"name": name, "noun": noun})
+
+
+class ReadsAnew(LearnsWord):
+    """What the adapters share that may also change how the words are read.
+
+    Source of learning a word and the denoiser together: Roich et al., Pivotal Tuning, arXiv 2106.05744.
+    """
+
+    word_learning_rate: float = Field(5e-3, gt=0)
+    """The learning rate of the character's own word, where there is one."""
+
+    word_steps: int = Field(200, ge=1)
+    """Steps in which that word learns; afterwards it stays, and the adapter goes on."""
+
+    text_learning_rate: float = Field(0.0, ge=0)
+    """The learning rate of the text encoder; 0 leaves it as it is."""
