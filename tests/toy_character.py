@@ -9,10 +9,12 @@ import numpy as np
 
 from understudy.domain import Character, Drawing
 from understudy.recipes import (
+    Adapter,
     DreamBooth,
     DreamBoothLora,
     FromNothing,
     Gan,
+    Lora,
     ScratchDiffusion,
     TextualInversion,
 )
@@ -33,9 +35,26 @@ SHORT: Mapping[str, object] = {
 PRIOR: Mapping[str, object] = {"prior_pictures": 3, "prior_steps": 2}
 
 
-def make_recipe(base: Path) -> DreamBoothLora:
+def make_recipe(base: Path, adapter: Adapter = "lora") -> DreamBoothLora:
     """A short recipe with all that a recipe can have."""
-    return DreamBoothLora.model_validate({**SHORT, **PRIOR, "base": str(base), "rank": 4, "alpha": 8.0})
+    knobs = {"adapter": adapter, "rank": 4, "alpha": 8.0}
+    return DreamBoothLora.model_validate({**SHORT, **PRIOR, **knobs, "base": str(base)})
+
+
+def make_lora_recipe(base: Path) -> Lora:
+    """A short recipe of LoRA without a name."""
+    return Lora(
+        base=str(base),
+        steps=7,
+        batch=2,
+        accumulation=2,
+        views=2,
+        prior_pictures=2,
+        prior_steps=2,
+        snapshot_every=3,
+        rate_half_life=3,
+        noise_lean=1.5,
+    )
 
 
 def make_word_recipe(base: Path) -> TextualInversion:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.toy_character import (
+    make_lora_recipe,
     make_recipe,
     make_recipe_from_nothing,
     make_whole_recipe,
@@ -22,6 +23,7 @@ from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
 from understudy.recipes import (
     RECIPES,
+    Adapter,
     DrawSettings,
     FromNothing,
     Learning,
@@ -33,8 +35,12 @@ from understudy.runs import Run
 
 METHODS = tuple(RECIPES)
 EVERY_READER: Mapping[str, object] = {"vectors": 2, "word_steps": 5, "text_learning_rate": 1e-3}
+ADAPTERS: dict[str, Adapter] = {"dora": "dora", "rslora": "rslora", "oft": "oft", "lokr": "lokr"}
 VARIANTS = (
     *METHODS,
+    *ADAPTERS,
+    "pull",
+    "min_rank",
     "dreambooth-lora with all that reads",
     "dreambooth with all that reads",
     "dreambooth as a pipeline",
@@ -53,6 +59,12 @@ def recipe_of(method: str, base: Path) -> Recipe:
             return PromptOnly(base=str(base))
         case "gan" | "scratch-diffusion":
             return make_recipe_from_nothing(method)
+        case "lora":
+            return make_lora_recipe(base)
+        case "pull":
+            return make_recipe(base, "dora").model_copy(update={"pull": 0.1})
+        case "min_rank":
+            return make_recipe(base).model_copy(update={"min_rank": 1})
         case "textual-inversion":
             return make_word_recipe(base)
         case "dreambooth":
@@ -66,7 +78,7 @@ def recipe_of(method: str, base: Path) -> Recipe:
         case "dreambooth-lora with all that reads":
             return make_recipe(base).model_copy(update=EVERY_READER)
         case _:
-            return make_recipe(base)
+            return make_recipe(base, ADAPTERS.get(method, "lora"))
 
 
 def needs_base(recipe: Recipe) -> None:

@@ -21,8 +21,8 @@ from understudy.bases.sd1 import open_base
 from understudy.domain import Character, Scene
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.methods import learn, open_painter
+from understudy.methods.adapters import WEIGHTS_FILE, add_adapter
 from understudy.methods.conditioning import read_once
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE, add_adapter
 from understudy.methods.examples import Examples, make_decks
 from understudy.methods.finetune import Part, finetune, step_loss
 from understudy.methods.reviewing import Continue, Snapshot, Stop, never_stop

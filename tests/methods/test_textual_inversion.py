@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tests.toy_character import make_recipe, make_word_recipe
 from understudy.domain import Character, Scene
 from understudy.methods import learn, open_painter
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE
+from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.learned_words import WORD_FILE
 from understudy.recipes import DrawSettings, DreamBoothLora, Recipe, TextualInversion
 from understudy.runs import STATE_FILE, Run

@@ -33,6 +33,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # The ends of the names of the U-Net's layers; a base need not have all of them.
 LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
     "attention": ("to_q", "to_k", "to_v", "to_out.0"),
+    "cross-attention": ("attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"),
     "feed-forward": ("ff.net.0.proj", "ff.net.2"),
     "convolutions": (
         "conv1",

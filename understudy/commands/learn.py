@@ -17,12 +17,21 @@ from understudy.commands.verb import FOLDER, LearnVerb, given, paper_option, say
 @click.option(
     "--method",
     type=click.Choice(
-        ["dreambooth-lora", "dreambooth", "textual-inversion", "prompt-only", "gan", "scratch-diffusion"]
+        [
+            "dreambooth-lora",
+            "lora",
+            "dreambooth",
+            "textual-inversion",
+            "prompt-only",
+            "gan",
+            "scratch-diffusion",
+        ]
     ),
     default="dreambooth-lora",
     show_default=True,
-    help="How to learn: an adapter, the whole denoiser, or only a word; the last three are there to compare "
-    "with: prompt-only learns nothing, gan and scratch-diffusion know nothing but the drawings.",
+    help="How to learn: an adapter, one without a name of its own, the whole denoiser, or only a word; the "
+    "last three are there to compare with: prompt-only learns nothing, gan and scratch-diffusion know nothing "
+    "but the drawings.",
 )
 @paper_option
 @click.option(

@@ -28,6 +28,7 @@ from understudy.recipes import (
     Finetune,
     FromNothing,
     Gan,
+    Lora,
     PromptOnly,
     Recipe,
     ScratchDiffusion,
@@ -69,7 +70,7 @@ def learn(
         keep_drawings(character, begun)
         with measuring(begun, notify, grid_intensity) as listen:
             match recipe:
-                case DreamBoothLora():
+                case DreamBoothLora() | Lora():
                     dreambooth_lora.learn(character, recipe, begun, review, listen)
                 case DreamBooth():
                     dreambooth.learn(character, recipe, begun, review, listen)
@@ -114,7 +115,7 @@ def open_painter(
     recipe = opened.recipe
     _note_half_learned(opened, checkpoint, notify)
     match recipe:
-        case DreamBoothLora():
+        case DreamBoothLora() | Lora():
             painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
         case DreamBooth():
             painter = dreambooth.open_painter(opened, recipe, checkpoint, device, notify)

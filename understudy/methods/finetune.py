@@ -44,15 +44,17 @@ def finetune(
     write_weights: WriteWeights,
     review: Review,
     notify: Notify,
+    pull: Callable[[], Tensor] | None = None,
 ) -> None:
     """Train `parts` of the base from where the run is to the recipe's steps.
 
-    `condition` must read in the step where one of them reads the words. A run that was killed and went on
-    ends in the same weights, on a CPU bit for bit. Raises `Cancelled` when the listener does, after saving.
+    `condition` must read in the step where one of them reads the words; `pull` is added to the loss of every
+    step. A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled`
+    when the listener does, after saving.
     """
     decks = make_decks(examples, recipe)
     training = _begin(parts, recipe)
-    tuning = _Tuning(base, parts, examples, condition, recipe, decks, training, write_weights)
+    tuning = _Tuning(base, parts, examples, condition, recipe, decks, training, write_weights, pull)
     learn_steps(tuning, recipe, run, review, notify)
 
 
@@ -68,25 +70,39 @@ class _Tuning:
     decks: Decks
     training: Training
     write_weights: WriteWeights
+    pull: Callable[[], Tensor] | None
 
     def step(self, number: int) -> dict[str, Tensor]:
         optimizer = self.training.optimizer
-        warmth = min(1.0, (number + 1) / max(1, self.recipe.warmup_steps))
         for part, group in zip(self.parts, optimizer.param_groups, strict=True):
-            group["lr"] = part.learning_rate * warmth
+            group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
             if part.steps is not None:
                 # What has learned enough takes no part in backward, nor in the norm of the gradients.
                 for weight in part.weights.values():
                     weight.requires_grad_(number < part.steps)
-        rows = self.decks.deal(number)
-        loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, number)
-        torch.autograd.backward(loss)
+        figures = self._add_gradients(number)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
         if self.training.average:
             self.training.update_average(self.recipe.averaging, number + 1)
-        return {"loss": loss.detach()}
+        return figures
+
+    def _add_gradients(self, number: int) -> dict[str, Tensor]:
+        """Of the batches of a step and of the pull; returns their losses."""
+        num_batches = self.recipe.accumulation
+        losses = []
+        for batch in range(number * num_batches, (number + 1) * num_batches):
+            rows = self.decks.deal(batch)
+            loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, batch)
+            torch.autograd.backward(loss / num_batches)
+            losses.append(loss.detach())
+        figures = {"loss": torch.stack(losses).mean()}
+        if self.pull is not None:
+            pulled = self.pull()
+            torch.autograd.backward(pulled)
+            figures["pull_loss"] = pulled.detach()
+        return figures
 
     def tensors(self) -> dict[str, Tensor]:
         return self.training.tensors()
@@ -99,6 +115,12 @@ class _Tuning:
         self.write_weights(self.training.average or weights, folder)
 
 
+def _share_of_rate(recipe: Finetune, step: int) -> float:
+    """Of the learning rate at a step, counted from 0; of no later step, so that going on is exact."""
+    warmth = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+    return warmth * (0.5 ** (step / recipe.rate_half_life) if recipe.rate_half_life else 1.0)
+
+
 def step_loss(
     base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
 ) -> Tensor:
@@ -109,7 +131,8 @@ def step_loss(
     # On the CPU, so that every device gets the same numbers.
     sampling = torch.randn(shape, generator=random).to(device)
     noise = torch.randn(shape, generator=random).to(device)
-    times = base.objective.sample_times(len(rows), random).to(device)
+    times = base.objective.sample_times(len(rows), random)
+    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows]).to(device)
     is_captioned = (torch.rand(len(rows), generator=random) >= recipe.caption_dropout).to(device)
 
     row = torch.tensor(rows, device=device)
@@ -118,6 +141,14 @@ def step_loss(
     answer = base.predict(seen.noisy, times, condition(examples.prompt[row] * is_captioned))
     error = (answer - seen.target).square() * examples.mask[row]
     return (error.mean(dim=(1, 2, 3)) * seen.weight * examples.weight[row]).mean()
+
+
+def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> Tensor:
+    """Times t as T (t/T)^lean; class pictures keep theirs, because they hold what overfits at high noise."""
+    if lean == 1:
+        return times_B
+    leaned = num_times * (times_B.double() / num_times) ** lean
+    return torch.where(is_prior_B, times_B, leaned.to(times_B.dtype))
 
 
 def _begin(parts: Sequence[Part], recipe: Finetune) -> Training:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,6 @@ PUPPET = "puppet"
 """The name of the base that comes with the package."""
 MAX_VECTORS = 32
 """So that there is room for the rest of the prompt."""
-Target = Literal["attention", "feed-forward", "convolutions", "time"]
 
 PRIOR_PROMPTS = (
     "a picture of {a_noun} standing, front view",
@@ -62,11 +61,20 @@ class Finetune(Learning):
     base: str = PUPPET
     """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
+    needs_name: ClassVar[bool] = True
+    """Whether what stands for the character must say its name."""
+
     subject: str = "{name}"
-    """What stands for the character in a prompt: a template of {name} and {noun}."""
+    """What stands for the character in a prompt: a template of {name}, {noun} and {a_noun}."""
+
+    accumulation: int = Field(1, ge=1)
+    """Batches whose gradients make one step: learns as a larger batch does, in less memory."""
 
     learning_rate: float = Field(3e-3, gt=0)
-    """The learning rate of Adam, constant after the warm-up."""
+    """The learning rate of Adam, constant after the warm-up unless it has a half-life."""
+
+    rate_half_life: int = Field(0, ge=0)
+    """Steps in which the learning rate falls by half, again and again; 0 leaves it constant."""
 
     optimizer: Literal["adam", "adam-8bit"] = "adam"
     """What learns: adam, or adam-8bit, which needs a quarter of its memory and the package bitsandbytes."""
@@ -113,9 +121,12 @@ class Finetune(Learning):
     min_snr: float = Field(0.0, ge=0)
     """Cap of the signal-to-noise ratio in the loss weight (arXiv 2303.09556), commonly 5; 0 for none."""
 
+    noise_lean: float = Field(1.0, gt=0)
+    """Above 1 the drawings are learned more at low noise, where details are, and less at high noise."""
+
     @model_validator(mode="after")
     def _known_templates(self) -> Self:
-        if "{name}" not in self.subject:
+        if self.needs_name and "{name}" not in self.subject:
             raise ValueError("subject must contain {name}")
         self.words("name", "noun")
         for number in range(len(self.prior_prompts)):
@@ -129,7 +140,7 @@ class Finetune(Learning):
 
     def words(self, name: str, noun: str) -> str:
         """What the base reads where a prompt says the character's name."""
-        return fill(self.subject, {"name": name, "noun": noun})
+        return fill(self.subject, {"name": name, "noun": noun, "a_noun": with_article(noun)})
 
     def prior_prompt(self, number: int, noun: str) -> str:
         """The prompt of the class picture with this number."""
@@ -177,21 +188,3 @@ class ReadsAnew(LearnsWord):
 
     text_learning_rate: float = Field(0.0, ge=0)
     """The learning rate of the text encoder; 0 leaves it as it is."""
-
-
-class DreamBoothLora(ReadsAnew):
-    """DreamBooth with a low-rank adapter (LoRA) on the denoiser: the study's best method.
-
-    Sources: Ruiz et al., DreamBooth, arXiv 2208.12242; Hu et al., LoRA, arXiv 2106.09685.
-    """
-
-    method: Literal["dreambooth-lora"] = "dreambooth-lora"
-
-    rank: int = Field(16, ge=1)
-    """Rank of the adapter: what it can hold, and its size."""
-
-    alpha: float = Field(16.0, gt=0)
-    """Strength of the adapter: its output is scaled by alpha / rank."""
-
-    targets: tuple[Target, ...] = Field(("attention", "feed-forward", "convolutions", "time"), min_length=1)
-    """The layers that are adapted."""
