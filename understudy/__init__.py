@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from understudy.methods import learn, open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
-    from understudy.recipes import DrawSettings, DreamBoothLora, Gan, PromptOnly, ScratchDiffusion
+    from understudy.recipes import (
+        DrawSettings,
+        DreamBooth,
+        DreamBoothLora,
+        Gan,
+        Lora,
+        PromptOnly,
+        ScratchDiffusion,
+        TextualInversion,
+    )
     from understudy.redrawing import redraw
     from understudy.reports.description import describe
     from understudy.reports.report import report
@@ -31,12 +40,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Character",
     "DrawSettings",
+    "DreamBooth",
     "DreamBoothLora",
     "Gan",
+    "Lora",
     "PromptOnly",
     "Scene",
     "ScratchDiffusion",
     "Sketch",
+    "TextualInversion",
     "UserError",
     "cut_out_pictures",
     "describe",
@@ -63,12 +75,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 _HOMES = {
     "Character": "domain",
     "DrawSettings": "recipes",
+    "DreamBooth": "recipes",
     "DreamBoothLora": "recipes",
     "Gan": "recipes",
+    "Lora": "recipes",
     "PromptOnly": "recipes",
     "Scene": "domain",
     "ScratchDiffusion": "recipes",
     "Sketch": "domain",
+    "TextualInversion": "recipes",
     "UserError": "domain",
     "cut_out_pictures": "cutting",
     "describe": "reports.description",

@@ -98,7 +98,7 @@ class Checkpoint:
     folder: Path
     step: int
     sha256: Mapping[str, str]
-    """Hash by file name, as it was when written."""
+    """Hash by file, as it was when written; files in folders are named with them: "pipeline/unet/..."."""
     keep: bool
     """Whether the weights stay for good; the others go when two newer checkpoints are there."""
 
@@ -162,11 +162,11 @@ class Run:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         write(draft)
-        files = sorted(draft.iterdir())
-        sha256 = {file.name: hash_file(file) for file in files}
+        inside = sorted(draft.rglob("*"))
+        sha256 = {file.relative_to(draft).as_posix(): hash_file(file) for file in inside if file.is_file()}
         record = {"step": step, "keep": keep, "sha256": sha256}
-        for file in files:
-            _flush(file)
+        for path in inside:
+            _flush(path)
         write_whole(draft / CHECKPOINT_FILE, json.dumps(record, indent=1).encode())
         folder = self._checkpoints / f"{step:06d}"
         shutil.rmtree(folder, ignore_errors=True)  # a broken one of the same step

@@ -21,9 +21,10 @@ from understudy.bases.sd1 import open_base
 from understudy.domain import Character, Scene
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.methods import learn, open_painter
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE, add_adapter
+from understudy.methods.adapters import WEIGHTS_FILE, add_adapter
+from understudy.methods.conditioning import read_once
 from understudy.methods.examples import Examples, make_decks
-from understudy.methods.finetune import finetune, step_loss
+from understudy.methods.finetune import Part, finetune, step_loss
 from understudy.methods.reviewing import Continue, Snapshot, Stop, never_stop
 from understudy.recipes import DrawSettings
 from understudy.runs import STATE_FILE, Plan, Run, open_run
@@ -64,16 +65,18 @@ def test_loss_on_a_fixed_batch_falls(straight: Run, toy_base: Path, pip: Charact
     )
     base = open_base(toy_base, Plan(device="cpu", precision="fp32", threads=1))
     examples = Examples.load(straight.folder / "examples.safetensors", "cpu")
-    weights = add_adapter(base, recipe)
+    condition = read_once(examples)
+    part = Part(add_adapter(base, recipe), recipe.learning_rate)
     rows = [0, 3, 6, 0, 3, 6]
 
     def loss() -> float:
         with torch.no_grad():
-            return sum(step_loss(base, examples, rows, recipe, step).item() for step in range(1000, 1005))
+            steps = range(1000, 1005)
+            return sum(step_loss(base, examples, condition, rows, recipe, step).item() for step in steps)
 
     before = loss()
     run = Run(tmp_path)
-    finetune(base, weights, examples, recipe, run, lambda tensors, folder: None, never_stop, ignore)
+    finetune(base, [part], examples, condition, recipe, run, lambda tensors, folder: None, never_stop, ignore)
     assert loss() < 0.6 * before
 
 

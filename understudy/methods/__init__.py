@@ -6,20 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import assert_never
 
+import understudy.methods.dreambooth as dreambooth
 import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.gan as gan
 import understudy.methods.prompt_only as prompt_only
 import understudy.methods.scratch_diffusion as scratch_diffusion
+import understudy.methods.textual_inversion as textual_inversion
 from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
 from understudy.methods.opening import open_base_of
+from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.reviewing import Review, never_stop
-from understudy.recipes import DreamBoothLora, FromNothing, Gan, PromptOnly, Recipe, ScratchDiffusion
+from understudy.recipes import (
+    DreamBooth,
+    DreamBoothLora,
+    Finetune,
+    FromNothing,
+    Gan,
+    Lora,
+    PromptOnly,
+    Recipe,
+    ScratchDiffusion,
+    TextualInversion,
+)
 from understudy.runs import (
     Checkpoint,
     Manifest,
@@ -48,14 +62,20 @@ def learn(
     average where it is not given. Raises `UserError` for whatever the user can mend and `Cancelled` when the
     listener stops the work, which the same call takes up again later.
     """
+    if isinstance(recipe, Finetune):
+        check_optimizer(recipe)
     manifest = _make_manifest(character, recipe, device)
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
         keep_drawings(character, begun)
         with measuring(begun, notify, grid_intensity) as listen:
             match recipe:
-                case DreamBoothLora():
+                case DreamBoothLora() | Lora():
                     dreambooth_lora.learn(character, recipe, begun, review, listen)
+                case DreamBooth():
+                    dreambooth.learn(character, recipe, begun, review, listen)
+                case TextualInversion():
+                    textual_inversion.learn(character, recipe, begun, review, listen)
                 case PromptOnly():
                     prompt_only.learn(character, recipe, begun, review, listen)
                 case Gan():
@@ -95,8 +115,12 @@ def open_painter(
     recipe = opened.recipe
     _note_half_learned(opened, checkpoint, notify)
     match recipe:
-        case DreamBoothLora():
+        case DreamBoothLora() | Lora():
             painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
+        case DreamBooth():
+            painter = dreambooth.open_painter(opened, recipe, checkpoint, device, notify)
+        case TextualInversion():
+            painter = textual_inversion.open_painter(opened, recipe, checkpoint, device, notify)
         case PromptOnly():
             painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
         case Gan():

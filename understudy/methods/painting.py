@@ -18,7 +18,7 @@ from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
 from understudy.methods.masking import Rest, find_rest
 from understudy.methods.planning import list_versions
-from understudy.recipes import DrawSettings
+from understudy.recipes import DrawSettings, Finetune, PromptOnly, place_subject
 from understudy.runs import Checkpoint, Manifest, Run
 
 
@@ -196,6 +196,20 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "versions": versions,
         **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
+
+
+def paint_subject(
+    base: Sd1Base, recipe: PromptOnly | Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
+) -> PipelinePainter:
+    """The painter of a base that reads the character's words where a prompt says the name."""
+    manifest = run.manifest
+    words = recipe.words(manifest.name, manifest.noun)
+    return PipelinePainter(
+        base,
+        lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
+        describe_run(run, checkpoint),
+        notify,
+    )
 
 
 def _describe_base(manifest: Manifest) -> dict[str, str]:

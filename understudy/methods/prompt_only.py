@@ -9,9 +9,9 @@ from pathlib import Path
 from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.opening import open_base_of
-from understudy.methods.painting import Painter, PipelinePainter, describe_run
+from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.reviewing import Review
-from understudy.recipes import PromptOnly, place_subject
+from understudy.recipes import PromptOnly
 from understudy.runs import Checkpoint, Run
 
 
@@ -27,15 +27,8 @@ def open_painter(
     run: Run, recipe: PromptOnly, checkpoint: Checkpoint, device: str, notify: Notify
 ) -> Iterator[Painter]:
     """The base itself, which reads the description where a prompt says the name."""
-    manifest = run.manifest
-    words = recipe.words(manifest.name, manifest.noun)
     with open_base_of(run, device) as base:
-        yield PipelinePainter(
-            base,
-            lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
-            describe_run(run, checkpoint),
-            notify,
-        )
+        yield paint_subject(base, recipe, run, checkpoint, notify)
 
 
 def _write_nothing(folder: Path) -> None:

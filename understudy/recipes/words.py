@@ -20,6 +20,15 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
 
 
+def learned_word(name: str) -> str:
+    """The word that a base learns for a character: "Mo the 2nd" becomes "<mo-the-2nd>".
+
+    Small plain letters only, because tokenizers read others as these; readers of the file need the same.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"<{plain or 'character'}>"
+
+
 def _saying(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
 
