@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,21 +25,20 @@ def make_character(num_drawings: int = 3) -> Character:
     return Character("Pip", "girl", tuple(_drawing(number) for number in range(num_drawings)))
 
 
+SHORT: Mapping[str, object] = {
+    "steps": 9,
+    "warmup_steps": 2,
+    "batch": 4,
+    "views": 3,
+    "snapshot_every": 3,
+}
+PRIOR: Mapping[str, object] = {"prior_pictures": 3, "prior_steps": 2}
+
+
 def make_recipe(base: Path, adapter: Adapter = "lora") -> DreamBoothLora:
     """A short recipe with all that a recipe can have."""
-    return DreamBoothLora(
-        base=str(base),
-        adapter=adapter,
-        steps=9,
-        warmup_steps=2,
-        rank=4,
-        alpha=8.0,
-        batch=4,
-        views=3,
-        prior_pictures=3,
-        prior_steps=2,
-        snapshot_every=3,
-    )
+    knobs = {"adapter": adapter, "rank": 4, "alpha": 8.0}
+    return DreamBoothLora.model_validate({**SHORT, **PRIOR, **knobs, "base": str(base)})
 
 
 def make_lora_recipe(base: Path) -> Lora:
@@ -59,31 +59,13 @@ def make_lora_recipe(base: Path) -> Lora:
 
 def make_word_recipe(base: Path) -> TextualInversion:
     """A short recipe of a word of several vectors."""
-    return TextualInversion(
-        base=str(base),
-        steps=9,
-        warmup_steps=2,
-        batch=4,
-        views=3,
-        vectors=3,
-        learning_rate=0.05,
-        snapshot_every=3,
-    )
+    knobs = {"vectors": 3, "learning_rate": 0.05}
+    return TextualInversion.model_validate({**SHORT, **knobs, "base": str(base)})
 
 
 def make_whole_recipe(base: Path) -> DreamBooth:
     """A short recipe for the whole denoiser."""
-    return DreamBooth(
-        base=str(base),
-        steps=9,
-        warmup_steps=2,
-        learning_rate=1e-3,
-        batch=4,
-        views=3,
-        prior_pictures=3,
-        prior_steps=2,
-        snapshot_every=3,
-    )
+    return DreamBooth.model_validate({**SHORT, **PRIOR, "base": str(base), "learning_rate": 1e-3})
 
 
 def make_recipe_from_nothing(method: str) -> FromNothing:

@@ -76,9 +76,10 @@ class _Tuning:
         optimizer = self.training.optimizer
         for part, group in zip(self.parts, optimizer.param_groups, strict=True):
             group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
-            # What has learned enough takes no part in backward, nor in the norm of the gradients.
-            for weight in part.weights.values():
-                weight.requires_grad_(part.steps is None or number < part.steps)
+            if part.steps is not None:
+                # What has learned enough takes no part in backward, nor in the norm of the gradients.
+                for weight in part.weights.values():
+                    weight.requires_grad_(number < part.steps)
         figures = self._add_gradients(number)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
