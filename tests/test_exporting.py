@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -98,49 +98,57 @@ def test_it_has_the_names_that_comfyui_and_a1111_look_for(
     assert len(tensors) == 3 * len(layers)
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Of an exported file: its tensors, and the weights of the layer before and after."""
+
+    part: dict[str, Tensor]
+    before: Tensor
+    after: Tensor
+
+
+def export_layers(run: Run, base: Path) -> list[Layer]:
+    """A linear one and a convolution."""
+    tensors, pipe = load_file(export(run)[0]), open_plainly(base)
+    layers = []
+    with open_painter(run) as painter:
+        assert isinstance(painter, PipelinePainter)
+        for name in LAYERS:
+            prefix = f"lora_unet_{name.replace('.', '_')}."
+            part = {key.removeprefix(prefix): one for key, one in tensors.items() if key.startswith(prefix)}
+            before = pipe.unet.get_submodule(name).weight.detach()
+            after = painter.base.denoiser.get_submodule(name).get_base_layer().weight.detach()
+            layers.append(Layer(part, before, after))
+    return layers
+
+
 def test_lokr_has_the_names_of_lycoris_and_the_same_product(
     plain_base: Path, pip: Character, tmp_path: Path
 ) -> None:
     """As ComfyUI makes a layer's change of them: kron(w1, w2) alpha / rank, in the layer's shape."""
     run = learn_pip(plain_base, pip, tmp_path, "lokr")
-    (path,) = export(run)
-    tensors, pipe = load_file(path), open_plainly(plain_base)
-    with open_painter(run) as painter:
-        assert isinstance(painter, PipelinePainter)
-        learned = painter.base.denoiser
-        for name in LAYERS:
-            layer = f"lora_unet_{name.replace('.', '_')}"
-            part = {key.removeprefix(f"{layer}."): one for key, one in tensors.items() if layer in key}
-            second, strength = part.get("lokr_w2"), 1.0
-            if second is None:
-                second = part["lokr_w2_a"] @ part["lokr_w2_b"]
-                strength = part["alpha"].item() / len(part["lokr_w2_b"])
-            first = part["lokr_w1"].reshape(*part["lokr_w1"].shape, *[1] * (second.dim() - 2))
-            old = pipe.unet.get_submodule(name).weight.detach()
-            new = learned.get_submodule(name).get_base_layer().weight.detach()
-            change = strength * torch.kron(first, second).reshape(old.shape)
-            assert torch.allclose(old + change, new, atol=1e-5)
-            assert change.abs().max() > 1e-3
+    for layer in export_layers(run, plain_base):
+        second, strength = layer.part.get("lokr_w2"), 1.0
+        if second is None:
+            second = layer.part["lokr_w2_a"] @ layer.part["lokr_w2_b"]
+            strength = layer.part["alpha"].item() / len(layer.part["lokr_w2_b"])
+        first = layer.part["lokr_w1"]
+        first = first.reshape(*first.shape, *[1] * (second.dim() - 2))
+        change = strength * torch.kron(first, second).reshape(layer.before.shape)
+        assert torch.allclose(layer.before + change, layer.after, atol=1e-5)
+        assert change.abs().max() > 1e-3
 
 
 def test_dora_has_one_magnitude_for_each_output(plain_base: Path, pip: Character, tmp_path: Path) -> None:
     """As ComfyUI and LyCORIS make a layer's weights of them: scaled to the magnitude, output by output."""
     run = learn_pip(plain_base, pip, tmp_path, "dora")
-    (path,) = export(run)
-    tensors, pipe = load_file(path), open_plainly(plain_base)
-    with open_painter(run) as painter:
-        assert isinstance(painter, PipelinePainter)
-        learned = painter.base.denoiser
-        for name in LAYERS:
-            layer = f"lora_unet_{name.replace('.', '_')}"
-            down, up = tensors[f"{layer}.lora_down.weight"], tensors[f"{layer}.lora_up.weight"]
-            old = pipe.unet.get_submodule(name).weight.detach()
-            moved = old + (up.flatten(1) @ down.flatten(1)).reshape(old.shape)
-            length = moved.flatten(1).norm(dim=1).reshape(-1, *[1] * (old.dim() - 1))
-            magnitude = tensors[f"{layer}.dora_scale"]
-            assert magnitude.shape == length.shape
-            new = learned.get_submodule(name).get_base_layer().weight.detach()
-            assert torch.allclose(moved * magnitude / length, new, atol=1e-4)
+    for layer in export_layers(run, plain_base):
+        down, up = (layer.part[f"lora_{which}.weight"].flatten(1) for which in ("down", "up"))
+        moved = layer.before + (up @ down).reshape(layer.before.shape)
+        length = moved.flatten(1).norm(dim=1).reshape(-1, *[1] * (moved.dim() - 1))
+        magnitude = layer.part["dora_scale"]
+        assert magnitude.shape == length.shape
+        assert torch.allclose(moved * magnitude / length, layer.after, atol=1e-4)
 
 
 def test_it_says_whom_it_shows_on_which_base_and_whose_it_is(
