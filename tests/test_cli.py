@@ -90,7 +90,19 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     assert run_command(["--help"]) == 0
     text = capsys.readouterr().out
     lines = text.partition("Commands:\n")[2].splitlines()
-    verbs = ["describe", "learn", "draw", "redraw", "cut-out", "sheet", "judge", "report", "hero", "demo"]
+    verbs = [
+        "describe",
+        "learn",
+        "draw",
+        "redraw",
+        "cut-out",
+        "sheet",
+        "judge",
+        "report",
+        "export",
+        "hero",
+        "demo",
+    ]
     assert [line.split()[0] for line in lines] == verbs
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 
@@ -489,6 +501,19 @@ def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(
     assert "Traceback" not in rest
     assert "goes on" in rest.splitlines()[-1]
     assert run_command(arguments) == 0
+
+
+def test_export_writes_a_file_and_says_what_other_tools_cannot(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run_command(["export", str(run), "--out", str(tmp_path / "mo.safetensors")]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(tmp_path / "mo.safetensors")]
+    assert "ComfyUI and A1111 cannot open the base" in err
+    assert "no run" in mistake(capsys, "export", tmp_path / "missing")
+    assert "No weights of step 7" in mistake(capsys, "export", run, "--step", "7")
+    assert "--format" in mistake(capsys, "export", run, "--format", "pickle")
 
 
 # ---------------------------------------------------------------- mistakes

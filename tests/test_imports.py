@@ -21,7 +21,7 @@ LAYERS = (
     {"bases", "drawings"},
     {"methods"},
     {"pictures", "judges"},
-    {"judging", "redrawing", "picking", "cutting"},
+    {"judging", "redrawing", "picking", "cutting", "exporting"},
     {"choosing"},
     {"comics", "reports", "sweeps"},
     {"terminal", "options"},

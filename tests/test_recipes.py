@@ -12,6 +12,7 @@ from understudy.recipes import (
     DreamBooth,
     DreamBoothLora,
     Gan,
+    Lora,
     PromptOnly,
     Recipe,
     ScratchDiffusion,
@@ -26,6 +27,9 @@ RECIPES = [
     DreamBoothLora(),
     DreamBoothLora(subject="{name} {noun}", targets=("attention",), flips=True, prior_prompts=("a {noun}",)),
     DreamBoothLora(vectors=3, initial="{noun} {name}", text_learning_rate=1e-5),
+    DreamBoothLora(adapter="oft", rank=8, pull=0.5),
+    DreamBoothLora.from_preset("thesis"),
+    Lora.from_preset("thesis"),
     DreamBooth.from_preset("thesis"),
     TextualInversion.from_preset("paper"),
     PromptOnly(description='a "girl"\n with ümlauts \\ and more'),
@@ -65,6 +69,10 @@ def test_every_knob_has_help(model: type[Recipe | DrawSettings]) -> None:
         'method = "textual-inversion"\nvectors = 0',
         'method = "textual-inversion"\nprior_weight = 1.0',
         'method = "dreambooth"\nsave_as = "checkpoint"',
+        'method = "dreambooth-lora"\nmin_rank = 17',
+        'method = "dreambooth-lora"\nadapter = "lokr"\ntext_learning_rate = 1e-5',
+        'method = "lora"\nvectors = 2',
+        'method = "lora"\ntargets = ["everything"]',
         'method = "gan"\nsize_px = 48',
         'method = "scratch-diffusion"\nnoise_levels = 5',
     ],
@@ -120,6 +128,8 @@ def test_words_of_the_character() -> None:
     assert TextualInversion(subject="a {name} {noun}").words("M.O. the 2nd", "owl") == "a <m-o-the-2nd> owl"
     assert TextualInversion().words("猫", "cat") == "<character>"
     assert PromptOnly().words("Pip", "owl") == "an owl"
+    assert Lora().words("Pip", "owl") == "an owl"
+    assert Lora(subject="a red {noun}").words("Pip", "owl") == "a red owl"
     assert PromptOnly(description="a red girl").words("Pip", "owl") == "a red girl"
 
 

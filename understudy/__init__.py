@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from understudy.cutting import cut_out_pictures
     from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
+    from understudy.exporting import export
     from understudy.judging import judge
     from understudy.methods import learn, open_painter
     from understudy.picking import draw_best
@@ -54,6 +55,7 @@ __all__ = [
     "describe",
     "draw",
     "draw_best",
+    "export",
     "judge",
     "learn",
     "make_sheet",
@@ -89,6 +91,7 @@ _HOMES = {
     "describe": "reports.description",
     "draw": "pictures",
     "draw_best": "picking",
+    "export": "exporting",
     "judge": "judging",
     "learn": "methods",
     "make_sheet": "comics.sheet",

@@ -12,6 +12,7 @@ from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
 from understudy.commands.describe import describe
 from understudy.commands.draw import draw
+from understudy.commands.export import export
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
@@ -51,6 +52,7 @@ for verb in (
     sheet,
     judge,
     report,
+    export,
     hero,
     demo,
 ):

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from tests.toy_character import make_recipe
 from understudy.bases.sd1 import Sd1Base, open_base
-from understudy.methods.adapters import WEIGHTS_FILE, add_adapter, load_adapter, write_adapter
+from understudy.methods.adapters import (
+    WEIGHTS_FILE,
+    add_adapter,
+    add_text_adapter,
+    load_adapter,
+    write_adapter,
+)
 from understudy.methods.noise_rank import rank_at
 from understudy.methods.weight_pull import measure_change
 from understudy.recipes import Adapter, DreamBoothLora, Target
@@ -64,6 +70,22 @@ def test_what_is_read_again_answers_as_what_was_learned(
     load_adapter(read, recipe, tmp_path)
     assert torch.allclose(answer(read), answer(learned), atol=1e-4)
     assert not torch.allclose(answer(read), answer(untouched), atol=1e-2)
+
+
+@pytest.mark.parametrize("adapter", ["lora", "rslora"])
+def test_what_reads_the_words_is_read_again_too(adapter: Adapter, toy_base: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(toy_base, adapter).model_copy(update={"text_learning_rate": 1e-3})
+    learned, read, untouched = (open_toy(toy_base) for _ in range(3))
+    weights = learn_something(learned, recipe)
+    for name, weight in add_text_adapter(learned, recipe).items():
+        weight.data += 0.05
+        weights[name] = weight.detach()
+    write_adapter(weights, recipe, {}, tmp_path)
+    load_adapter(read, recipe, tmp_path)
+    words = [base.encode_prompt(["a girl"]) for base in (learned, read, untouched)]
+    assert torch.allclose(words[0], words[1], atol=1e-4)
+    assert not torch.allclose(words[0], words[2], atol=1e-2)
+    assert torch.allclose(answer(read), answer(learned), atol=1e-3)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

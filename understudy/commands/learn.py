@@ -30,8 +30,8 @@ from understudy.commands.verb import FOLDER, LearnVerb, given, paper_option, say
     default="dreambooth-lora",
     show_default=True,
     help="How to learn: an adapter, one without a name of its own, the whole denoiser, or only a word; the "
-    "last three are there to compare with: prompt-only learns nothing, gan and scratch-diffusion know nothing "
-    "but the drawings.",
+    "last three are there to compare with: prompt-only learns nothing, gan and scratch-diffusion know "
+    "nothing but the drawings.",
 )
 @paper_option
 @click.option(

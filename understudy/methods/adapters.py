@@ -75,6 +75,8 @@ def write_adapter(
     said = dict(facts) | {"format": "pt"}
     if recipe.adapter == "lokr":
         said[DIFFUSERS_CONFIG] = _say_lokr(tensors, recipe)
+    if recipe.min_rank:
+        said["rank_by_noise"] = f"from {recipe.min_rank} at the highest to {recipe.rank} at none"
     write_weights(saved, said, folder / WEIGHTS_FILE)
 
 
@@ -104,7 +106,7 @@ def find_strength(recipe: Adapting) -> float:
 
 
 def _adapt(network: Any, ends: Sequence[str], recipe: Adapting) -> dict[str, nn.Parameter]:
-    """The same on the layers of a model, of diffusers or transformers, whose names end in one of `ends`."""
+    """A fresh adapter on the layers of a model, of diffusers or transformers, whose names end in `ends`."""
     before = set(network.parameters())
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where a rotated block had to be another size, as its help says

@@ -63,10 +63,8 @@ class Adapting(ReadsAnew):
             raise ValueError("min_rank is for the adapter lora only")
         if self.adapter == "oft" and self.rank < 2:
             raise ValueError("rank must be at least 2 for oft, which turns blocks of that side")
-        if self.text_learning_rate and self.adapter in ("oft", "lokr"):
-            raise ValueError(
-                "text_learning_rate needs the adapter lora, rslora or dora: no tool reads others"
-            )
+        if self.text_learning_rate and self.adapter not in ("lora", "rslora"):
+            raise ValueError("text_learning_rate needs the adapter lora or rslora: others are not read there")
         return self
 
     @property
