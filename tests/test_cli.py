@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.torch import save_file
 
 from understudy.cli import run_command
 from understudy.provenance import read_record
@@ -47,19 +46,6 @@ def run(drawings: Path, toy_base: Path, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
-@pytest.fixture
-def untrained_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of the embedded judge: these tests ask what is printed, not what is right."""
-    from understudy.judges import puppet
-
-    shape = puppet.shape_of_world()
-    folder = tmp_path / "judge"
-    folder.mkdir()
-    (folder / puppet.CONFIG_FILE).write_text(puppet.config_text(shape, puppet.Thresholds(), {}))
-    save_file(puppet.JudgeNetwork(shape).state_dict(), folder / puppet.WEIGHTS_FILE)
-    monkeypatch.setattr(puppet, "ASSETS", folder)
-
-
 def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     """Run a command that must fail, and return its one sentence."""
     capsys.readouterr()
@@ -90,7 +76,19 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     assert run_command(["--help"]) == 0
     text = capsys.readouterr().out
     lines = text.partition("Commands:\n")[2].splitlines()
-    verbs = ["describe", "learn", "draw", "redraw", "cut-out", "sheet", "judge", "report", "hero", "demo"]
+    verbs = [
+        "describe",
+        "learn",
+        "draw",
+        "redraw",
+        "cut-out",
+        "sheet",
+        "judge",
+        "report",
+        "compare",
+        "hero",
+        "demo",
+    ]
     assert [line.split()[0] for line in lines] == verbs
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from understudy.comics.sheet import make_sheet
+    from understudy.comparisons.compare import compare
     from understudy.cutting import cut_out_pictures
     from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
@@ -38,6 +39,7 @@ __all__ = [
     "ScratchDiffusion",
     "Sketch",
     "UserError",
+    "compare",
     "cut_out_pictures",
     "describe",
     "draw",
@@ -70,6 +72,7 @@ _HOMES = {
     "ScratchDiffusion": "recipes",
     "Sketch": "domain",
     "UserError": "domain",
+    "compare": "comparisons.compare",
     "cut_out_pictures": "cutting",
     "describe": "reports.description",
     "draw": "pictures",
