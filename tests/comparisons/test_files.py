@@ -52,10 +52,11 @@ def test_paths_are_from_where_the_file_lies(tmp_path: Path) -> None:
         (HERO + ROW + "at_steps = [1]\n", "rows.1.at_steps"),
         (HERO + ROW + "draw_steps = [2000]\n", "rows.1.draw_steps"),
         (HERO + ROW + "learning_seeds = [1]\n", "rows.1.learning_seeds"),
-        (HERO + ROW + ROW, "two are labelled 'prompt-only'"),
+        (HERO + ROW + ROW, "labels must differ in a letter or digit, not so 'prompt-only'"),
         (HERO + HERO + ROW, "twice there is 'hero-3'"),
         ("[[characters]]\n" + ROW, "characters.1: give either"),
         (HERO + 'name = "Mo"\n' + ROW, "characters.1: drawings need a name"),
+        ('[[characters]]\ndrawings = "mine"\nname = "Book"\n' + ROW, "characters.1: 'Book' cannot be told"),
         ("[[characters]]\nhero = 1000\n" + ROW, "judging = true"),
         ("learning_seeds = [1, 1]\n" + HERO + ROW, "twice there is '1'"),
         ('prompts = ["a", "a"]\n' + HERO + ROW, "prompts: one is there twice"),
@@ -73,7 +74,9 @@ def test_mistakes_name_the_key(tmp_path: Path, text: str, said: str) -> None:
 
 def test_a_reference_must_be_a_line(tmp_path: Path) -> None:
     comparison = read_comparison(write(tmp_path, 'reference = "magic"\n' + HERO + ROW))
-    with pytest.raises(UserError, match="reference: 'magic' is no line of the table, take one of prompt-only"):
+    with pytest.raises(
+        UserError, match="reference: 'magic' is no line of the table, take one of prompt-only"
+    ):
         make_plan(comparison, tmp_path)
 
 
@@ -111,7 +114,9 @@ learning_seeds = [5]
         "hero-3/dreambooth-lora-seed-7",
         "hero-3/one-seed-seed-5",
     ]
-    folders = [sitting.folder.relative_to(plan.runs[1].folder).as_posix() for sitting in plan.runs[1].sittings]
+    folders = [
+        sitting.folder.relative_to(plan.runs[1].folder).as_posix() for sitting in plan.runs[1].sittings
+    ]
     assert folders[0] == "judged-at-000100-drawn-in-0010"
     assert len(set(folders)) == 4
     assert plan.runs[0].sittings[0].folder == plan.runs[0].folder
@@ -128,7 +133,9 @@ def test_another_recipe_under_the_same_label_is_another_run(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["tuning-steps", "learning-rates", "inference-steps"])
 def test_the_studys_axes_can_be_read(name: str, tmp_path: Path) -> None:
     plan = make_plan(read_comparison(OF_THE_STUDY / f"{name}.toml"), tmp_path)
-    num_runs, num_lines = {"tuning-steps": (3, 20), "learning-rates": (21, 7), "inference-steps": (3, 10)}[name]
+    num_runs, num_lines = {"tuning-steps": (3, 20), "learning-rates": (21, 7), "inference-steps": (3, 10)}[
+        name
+    ]
     assert (len(plan.runs), len(plan.lines)) == (num_runs, num_lines)
     rates = [run.recipe.model_dump()["learning_rate"] for run in plan.runs[:7]]
     if name == "learning-rates":

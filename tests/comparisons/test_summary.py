@@ -41,6 +41,7 @@ def result(
         count=1,
         seed=0,
         drift=False,
+        grid_intensity=None,
         sittings=(sitting,),
     )
     pictures = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,23 +70,29 @@ def plan_comparison(comparison: StrPath | Comparison, out: StrPath, notify: Noti
 
 def says_plan(plan: Plan) -> str:
     """How much there is to do, how much of it is done, and what is no longer asked for."""
-    runs = plan.runs
+    asked, runs = plan.comparison, plan.runs
     sittings = [(run, sitting) for run in runs for sitting in run.sittings]
-    learned, judged = sum(map(is_learned, runs)), sum(is_judged(*one) for one in sittings)
-    seeds = {run.learning_seed for run in runs if run.learning_seed is not None}
-    comparison = plan.comparison
+    judged = sum(is_judged(*one) for one in sittings)
+    num_pictures = sum(run.num_pictures * len(run.sittings) for run in runs)
+    drift = ", and up to 16 more each time for drift" if asked.drift else ""
     parts = [
-        f"{len(comparison.rows)} rows, {len(comparison.characters)} characters, {max(1, len(seeds))} seeds "
-        f"of learning: {len(runs)} runs to learn, {learned} of them finished.",
-        f"{len(plan.lines)} lines in the table: {len(sittings)} sittings of {len(comparison.prompts)} "
-        f"prompts x {comparison.pictures} pictures, {judged} of them finished; "
-        f"{sum(run.num_pictures * len(run.sittings) for run in runs)} pictures in all"
-        + (", and up to 16 more a sitting for drift." if comparison.drift else "."),
+        f"{_count(asked.rows, 'row')} for {_count(asked.characters, 'character')}: {_count(runs, 'run')} to "
+        f"learn, {sum(map(is_learned, runs))} of them finished.",
+        f"{_count(plan.lines, 'line')} in the table: {num_pictures} pictures, drawn and judged in "
+        f"{len(sittings)} x {_count(asked.prompts, 'prompt')} x {asked.pictures}{drift}; {judged} of "
+        f"{len(sittings)} finished.",
     ]
+    for row in asked.rows:
+        own = [run for run in runs if run.row.title == row.title]
+        parts.append(f"  {row.title}: {_count(own, 'run')}, {sum(map(is_finished, own))} finished")
     if others := plan.no_longer_asked():
         names = ", ".join(str(path.relative_to(plan.out)) for path in others)
         parts.append(f"No longer asked for, and left as it is: {names}.")
     return "\n".join(parts)
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}" if len(things) == 1 else f"{len(things)} {name}s"
 
 
 def _claim(out: Path) -> None:

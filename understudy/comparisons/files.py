@@ -15,6 +15,7 @@ from understudy.recipes import PUPPET, RECIPES, DrawSettings, Learning, Recipe, 
 from understudy.recipes.knobs import Knobs
 from understudy.runs import StrPath
 from understudy.world.captions import STUDY_PROMPTS
+from understudy.world.reading import is_plain_word
 
 KEPT_FROM = 1000
 """Heroes from this seed on are for the final judging only."""
@@ -43,6 +44,8 @@ class Entry(Knobs):
             raise ValueError("give either a hero's seed or a folder of drawings")
         if (self.hero is None) != bool(self.name.strip()):
             raise ValueError("drawings need a name, and a hero has its own")
+        if self.name and (is_plain_word(self.name) or not slug(self.name)):
+            raise ValueError(f"{self.name!r} cannot be told from other words of a prompt, take another name")
         return self
 
 
@@ -134,6 +137,9 @@ class Comparison(Knobs):
     drift: bool = True
     """Draw sixteen pictures more of each line: has learning changed what else is drawn?"""
 
+    grid_intensity: float | None = Field(None, ge=0)
+    """Grams of CO2e for a kWh where you are; the world's average, if it is left out."""
+
     animate: bool = False
     """Show the lines one after the other in a moving picture, in the order of the table."""
 
@@ -142,7 +148,9 @@ class Comparison(Knobs):
 
     @model_validator(mode="after")
     def _no_doubles(self) -> Self:
-        _refuse_doubles("rows: two are labelled", [row.title for row in self.rows])
+        _refuse_doubles(
+            "rows: labels must differ in a letter or digit, not so", [row.title for row in self.rows]
+        )
         _refuse_doubles("characters: twice there is", [name_of(entry) for entry in self.characters])
         for seeds in (self.learning_seeds, *(row.learning_seeds or () for row in self.rows)):
             _refuse_doubles("learning_seeds: twice there is", list(map(str, seeds)))
@@ -218,7 +226,7 @@ def _check_row(row: Row, base: str) -> None:
 
 
 def _refuse_doubles(what: str, names: Sequence[str]) -> None:
-    seen: set[str] = set()
+    seen = {""}  # what has neither letter nor digit names no folder
     for name in names:
         if slug(name) in seen:
             raise ValueError(f"{what} {name!r}")

@@ -12,6 +12,7 @@ from understudy.comparisons.plan import Plan
 from understudy.comparisons.summary import Line, all_failed, compare_pair
 from understudy.domain import Character
 from understudy.events import Notify, Step
+from understudy.footprint import WORLD_GRID_INTENSITY
 from understudy.reports.images import data_uri, drawing_uri, thumbnail_uri
 from understudy.reports.page import render, scene
 from understudy.reports.shares import faults
@@ -47,10 +48,16 @@ def notes_on(plan: Plan, lines: Sequence[Line], reference: Line | None) -> list[
             f"{IGNORING} This method ignores the words: following is not judged, so its pictures pass "
             "without it, and its ratio is no match for the others'."
         )
-    if any(line.energy_is == "estimated" and "energy_wh" in line.means for line in lines):
+    if any("energy_wh" in line.means for line in lines):
+        given = plan.comparison.grid_intensity
+        grid = (
+            f"{WORLD_GRID_INTENSITY:.0f} g a kWh, the world's average"
+            if given is None
+            else f"{given:g} g a kWh"
+        )
         notes.append(
-            "Electricity that is estimated comes from busy seconds times typical watts, and CO2e from it "
-            "with 475 g a kWh, the world's average, where nothing else is set."
+            "Electricity that is estimated comes from busy seconds times typical watts. CO2e is counted with "
+            f"{grid}."
         )
     if any(line.seed_deviation is not None for line in lines):
         notes.append("Between learning seeds: the standard deviation of the quality ratio from seed to seed.")

@@ -49,6 +49,7 @@ class PlannedRun(_Frozen):
     count: int
     seed: int
     drift: bool
+    grid_intensity: float | None
     sittings: tuple[PlannedSitting, ...]
 
     @property
@@ -137,6 +138,7 @@ def _runs(
             count=comparison.pictures,
             seed=comparison.seed,
             drift=comparison.drift,
+            grid_intensity=comparison.grid_intensity,
             sittings=tuple(_sittings(row, comparison.draw, folder)),
         )
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from understudy.comparisons.plan import Plan, PlannedRun, PlannedSitting
-from understudy.comparisons.work import Failure, is_judged, is_learned
+from understudy.comparisons.work import Failure, find_weights, is_judged
 from understudy.domain import Attributes, Measure, Verdict
 from understudy.footprint import Footprint, read_footprint
 from understudy.judges.quality import summarise
-from understudy.recipes import Learning
 from understudy.reports.gather import read_lines, read_measures
 from understudy.runs import Run
 
@@ -73,14 +72,12 @@ def gather(plan: Plan, failures: Mapping[Path, Failure]) -> list[Result]:
 
 def _result(plan: Plan, run: PlannedRun, sitting: PlannedSitting, failure: Failure | None) -> Result:
     character = plan.characters[run.folder.parent.name].name
-    if not is_judged(run, sitting):
+    checkpoint = find_weights(run, sitting)
+    if checkpoint is None or not is_judged(run, sitting):
         why = failure.sentence if failure else "Not finished yet: give the same command again."
         return Result(run, sitting, character, failed=why)
     found = Run(run.folder)
-    checkpoint = next(one for one in found.checkpoints() if sitting.at_step in (None, one.step))
-    if sitting.at_step is None:
-        checkpoint = found.checkpoints()[-1]
-    is_last = not isinstance(run.recipe, Learning) or checkpoint.step == run.recipe.steps
+    is_last = checkpoint.step == found.checkpoints()[-1].step
     pictures = read_lines(sitting.folder, partial(_picture, sitting.folder))
     return Result(
         run,
@@ -88,7 +85,7 @@ def _result(plan: Plan, run: PlannedRun, sitting: PlannedSitting, failure: Failu
         character,
         tuple(pictures.values()),
         read_measures(sitting.folder),
-        read_footprint(found) if is_last and is_learned(run) else None,
+        read_footprint(found) if is_last else None,
         sum((checkpoint.folder / file).stat().st_size for file in checkpoint.weights),
     )
 

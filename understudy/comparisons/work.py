@@ -16,6 +16,7 @@ from understudy.events import Cancelled, Notify
 from understudy.judges.puppet import ASSETS, WEIGHTS_FILE
 from understudy.judging import Sitting, judge_sitting
 from understudy.methods import learn
+from understudy.methods.reviewing import never_stop
 from understudy.recipes import Learning
 from understudy.reports.gather import read_measures
 from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Checkpoint, Run, hash_file, write_whole
@@ -59,11 +60,19 @@ def work(runs: list[PlannedRun], notify: Notify, device: str) -> None:
 
     Raises what learning and judging raise.
     """
-    unfinished = [run for run in runs if not is_finished(run)]
     # The place for learning several at once: runs of one character that differ in rate, rank and seed alone.
-    for run in unfinished:
-        learn(load_character(run.entry), run.recipe, run.folder, notify=notify, device=device)
-    for run in unfinished:
+    for run in runs:
+        if not is_learned(run):
+            learn(
+                load_character(run.entry),
+                run.recipe,
+                run.folder,
+                never_stop,
+                notify,
+                device,
+                run.grid_intensity,
+            )
+    for run in runs:
         for sitting in run.sittings:
             _judge(run, sitting, notify, device)
 
@@ -74,37 +83,34 @@ def is_finished(run: PlannedRun) -> bool:
 
 
 def is_learned(run: PlannedRun) -> bool:
-    """Whether nothing is left to learn."""
-    newest = Run(run.folder).newest()
-    if newest is None:
+    """Whether nothing is left to learn; by its records, for large weights take long to be read."""
+    saved = Run(run.folder).checkpoints()
+    if not saved:
         return False
     steps = run.recipe.steps if isinstance(run.recipe, Learning) else 0
-    return newest.step >= steps or Run(run.folder).manifest.stopped_at == newest.step
+    return saved[-1].step >= steps or Run(run.folder).manifest.stopped_at == saved[-1].step
 
 
 def is_judged(run: PlannedRun, sitting: PlannedSitting) -> bool:
     """Whether a sitting's verdicts and figures are there, of these weights, by this judge."""
-    checkpoint = _weights(run, sitting)
+    checkpoint = find_weights(run, sitting)
     if checkpoint is None or not all((sitting.folder / f).is_file() for f in (VERDICTS_FILE, JUDGED_FILE)):
         return False
     return _read_finished(sitting) == _asked(run, sitting, checkpoint)
 
 
-def _weights(run: PlannedRun, sitting: PlannedSitting) -> Checkpoint | None:
-    """The checkpoint that draws in a sitting, if it is there and whole."""
-    found = Run(run.folder)
-    if sitting.at_step is None:
-        return found.newest()
-    kept = (one for one in found.checkpoints() if one.step == sitting.at_step)
-    return next((one for one in kept if one.is_whole(*one.weights)), None)
+def find_weights(run: PlannedRun, sitting: PlannedSitting) -> Checkpoint | None:
+    """The checkpoint that draws in a sitting, if there is its record."""
+    saved = reversed(Run(run.folder).checkpoints())
+    return next((one for one in saved if sitting.at_step in (None, one.step)), None)
 
 
 def _judge(run: PlannedRun, sitting: PlannedSitting, notify: Notify, device: str) -> None:
     if is_judged(run, sitting):
         return
-    checkpoint = _weights(run, sitting)
-    if checkpoint is None:
-        raise UserError(f"{run.folder} holds no whole weights of step {sitting.at_step}: remove that folder.")
+    checkpoint = find_weights(run, sitting)
+    if checkpoint is None or not checkpoint.is_whole(*checkpoint.weights):
+        raise UserError(f"The weights for {sitting.line} in {run.folder} are broken: remove that folder.")
     asked = _asked(run, sitting, checkpoint)
     wish = Sitting(
         Run(run.folder),
