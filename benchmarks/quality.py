@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import understudy
-from understudy.comparisons.files import KEPT_FROM, Comparison, Entry, Row
+from understudy.comparisons.asked import KEPT_FROM, Comparison, Entry, Row
 from understudy.recipes import PUPPET
 from understudy.terminal import listening
 

@@ -133,7 +133,7 @@ def test_every_row_is_learned_drawn_judged_and_shown(ask: Ask, tmp_path: Path) -
     assert "There is no base" in by_line["broken"]["failed"]
     losses = {one["loss"] for one in rows_of(out / "losses.csv") if one["row"] == "two players"}
     assert {"drawing loss", "telling loss"} <= losses
-    assert {one["num_heroes"] for one in rows_of(out / "differences.csv")} == {"2"}
+    assert {one["clusters"] for one in rows_of(out / "differences.csv")} == {"2"}
 
     # The page needs nothing from outside.
     page = read_page(compared.page.read_text())

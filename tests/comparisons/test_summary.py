@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from understudy.comparisons.asked import Entry, Row
 from understudy.comparisons.columns import make_columns
-from understudy.comparisons.files import Entry, Row
 from understudy.comparisons.plan import PlannedRun, PlannedSitting
 from understudy.comparisons.results import Judged, Result
 from understudy.comparisons.summary import choose_reference, compare_pair, summarise_lines

@@ -10,8 +10,9 @@ import numpy as np
 
 from understudy.comparisons import tables
 from understudy.comparisons.apart import attempt_apart
+from understudy.comparisons.asked import Comparison
 from understudy.comparisons.columns import make_columns
-from understudy.comparisons.files import Comparison, read_comparison
+from understudy.comparisons.files import read_comparison
 from understudy.comparisons.gallery import animate, draw_sheet, fill_shelves
 from understudy.comparisons.losses import losses_csv
 from understudy.comparisons.page import notes_on, render_page

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from statistics import fmean
 
-from understudy.comparisons.files import name_of
+from understudy.comparisons.asked import name_of
 from understudy.comparisons.plan import PlannedRun
 from understudy.reports.gather import read_losses
 from understudy.reports.plots import loss_curves

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from understudy.comparisons.files import Comparison, Entry, Row, check, name_of, slug
+from understudy.comparisons.asked import Comparison, Entry, Row, check, name_of, slug
 from understudy.domain import Character, Drawing, UserError
 from understudy.drawings.read import read_character
 from understudy.events import Notify, ignore

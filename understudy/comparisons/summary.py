@@ -91,15 +91,17 @@ def _line(label: str, results: Sequence[Result]) -> Line:
 
 
 def compare_pair(first: Line, second: Line) -> Estimate | None:
-    """The paired difference in quality of two lines, over the pictures that both have; None without any.
+    """The paired difference in quality of two lines, over the pictures that both have.
 
-    Over characters where there are two or more, else over prompts (cluster bootstrap).
+    Over characters where there are two or more, else over prompts (cluster bootstrap); None where there are
+    not even two prompts.
     """
     common = first.values.keys() & second.values.keys()
     if not common:
         return None
     one, two = ({_clustered(key, common): line.values[key] for key in common} for line in (first, second))
-    return bootstrap_difference(one, two)
+    found = bootstrap_difference(one, two)
+    return found if found.num_heroes > 1 else None
 
 
 def choose_reference(lines: Sequence[Line], label: str | None) -> Line | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 
 from understudy.comparisons import study
 from understudy.comparisons.columns import Column
@@ -77,15 +77,17 @@ def figures_csv(lines: Sequence[Line]) -> str:
 
 
 def differences_csv(lines: Sequence[Line]) -> str:
-    """The paired difference in quality ratio of every two lines."""
+    """The paired difference in quality ratio of every two lines.
+
+    Clusters are what the bootstrap drew: characters, or prompts where there is one character.
+    """
     text = io.StringIO()
-    heads = ["line", "other", "mean", "low", "high", "num_heroes", "n"]
-    writer = csv.DictWriter(text, heads, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["line", "other", "mean", "low", "high", "clusters", "pairs"])
     for number, first in enumerate(lines):
         for second in lines[number + 1 :]:
             if found := compare_pair(first, second):
-                writer.writerow({"line": first.label, "other": second.label, **asdict(found)})
+                writer.writerow([first.label, second.label, *astuple(found)])
     return text.getvalue()
 
 
