@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.reports.reading_pages import read_page
 from tests.toy_character import make_character
@@ -21,6 +23,7 @@ from understudy.cli import run_command
 from understudy.comparisons.compare import Compared, compare
 from understudy.domain import UserError
 from understudy.events import Cancelled, Drew, Event, Note, Step
+from understudy.judges import puppet
 from understudy.provenance import read_record
 from understudy.runs import LOCK_FILE, locked
 
@@ -201,6 +204,23 @@ def test_a_changed_file_adds_what_is_new_and_names_what_is_left(ask: Ask, tmp_pa
     assert [line.n for line in compared.lines] == [6]
     assert "drift" in compared.lines[0].means
     assert "No longer asked for" in read_page(compared.page.read_text()).text
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_another_judge_judges_again_what_was_drawn(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = ask(PROMPT_ONLY, names=["Pip"]), tmp_path / "out"
+    run(path, out)
+    later = tmp_path / "later"
+    shutil.copytree(tmp_path / "judge", later)
+    weights = load_file(later / puppet.WEIGHTS_FILE)
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, later / puppet.WEIGHTS_FILE)
+    monkeypatch.setattr(puppet, "ASSETS", later)
+    events: list[Event] = []
+    run(path, out, events)
+    assert count_drawn(events) == 0
+    assert "judging" in {event.phase for event in events if isinstance(event, Step)}
 
 
 def test_one_run_serves_many_ways_of_drawing(ask: Ask, tmp_path: Path, untrained_judge: None) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from understudy.comparisons.asked import Entry, Row
 from understudy.comparisons.columns import make_columns
+from understudy.comparisons.losses import losses_csv, row_curves
 from understudy.comparisons.plan import PlannedRun, PlannedSitting
 from understudy.comparisons.results import Judged, Result
 from understudy.comparisons.summary import choose_reference, compare_pair, summarise_lines
@@ -18,6 +19,7 @@ from understudy.domain import Measure, Scene, Verdict
 from understudy.footprint import Footprint
 from understudy.judges.quality import wilson
 from understudy.recipes import DrawSettings, PromptOnly
+from understudy.runs import LOG_FILE
 
 
 def result(
@@ -155,3 +157,19 @@ def test_the_studys_table_stands_beside_ours_with_its_source() -> None:
     assert r"50\% \& more & " in tex
     assert "Master's thesis" in tex
     assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") >= 2
+
+
+def test_curves_are_means_over_runs_and_say_where_they_diverge(tmp_path: Path) -> None:
+    logs = {"first": ["0.5", "0.25"], "second": ["1.5", "NaN"]}
+    runs = []
+    for name, (one, two) in logs.items():
+        (tmp_path / name).mkdir()
+        lines = f'{{"step": 10, "loss": {one}}}\n{{"step": 20, "loss": {two}}}\n'
+        (tmp_path / name / LOG_FILE).write_text(lines)
+        runs.append(result("row", 1, [True]).run.model_copy(update={"folder": tmp_path / name}))
+    (curves,) = row_curves(runs)
+    assert (curves.label, curves.num_runs, curves.diverged_at) == ("row", 2, 20)
+    assert curves.uri.startswith("data:image/svg+xml")
+    rows = losses_csv(runs).splitlines()
+    assert rows[1] == "hero-1,row,0,10,loss,0.5"
+    assert len(rows) == 5

@@ -73,7 +73,7 @@ def _share(line: Line, name: str) -> str:
 
 
 def _count(line: Line) -> str:
-    return f"{line.n}, {len(line.failed)} runs missing" if line.failed else str(line.n)
+    return f"{line.n} (runs missing: {len(line.failed)})" if line.failed else str(line.n)
 
 
 def _following(line: Line) -> str:

@@ -1,11 +1,13 @@
-"""The curves of learning, as CSV and for the page."""
+"""The curves of learning: every logged loss as CSV, and a plot for each row."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from understudy.comparisons.asked import name_of
@@ -29,22 +31,37 @@ def losses_csv(runs: Iterable[PlannedRun]) -> str:
     return text.getvalue()
 
 
-def row_curves(runs: Iterable[PlannedRun]) -> list[dict[str, object]]:
-    """A plot for each row that learns: the mean over its runs at each step."""
-    rows: defaultdict[str, list[dict[str, Curve]]] = defaultdict(list)
+@dataclass(frozen=True)
+class RowCurves:
+    """How a row learned: the plot of the mean over its runs, "" where no loss was a number.
+
+    `diverged_at` is the first step at which a loss was none, None if all were.
+    """
+
+    label: str
+    num_runs: int
+    uri: str
+    diverged_at: int | None
+
+
+def row_curves(runs: Iterable[PlannedRun]) -> list[RowCurves]:
+    """The curves of each row that has learned in steps."""
+    rows: defaultdict[str, list[Mapping[str, Curve]]] = defaultdict(list)
     for run in runs:
         if losses := read_losses(Run(run.folder)):
             rows[run.row.title].append(losses)
-    return [
-        {"label": label, "num_runs": len(found), "uri": loss_curves(_mean(found))}
-        for label, found in rows.items()
-    ]
+    return [_row(label, found) for label, found in rows.items()]
 
 
-def _mean(runs: Iterable[dict[str, Curve]]) -> dict[str, Curve]:
+def _row(label: str, runs: Sequence[Mapping[str, Curve]]) -> RowCurves:
     values: defaultdict[str, defaultdict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    broken: list[int] = []
     for curves in runs:
         for name, (steps, losses) in curves.items():
             for step, loss in zip(steps, losses, strict=True):
-                values[name][step].append(loss)
-    return {name: (sorted(at), [fmean(at[step]) for step in sorted(at)]) for name, at in values.items()}
+                if math.isfinite(loss):
+                    values[name][step].append(loss)
+                else:
+                    broken.append(step)
+    means = {name: (sorted(at), [fmean(at[step]) for step in sorted(at)]) for name, at in values.items()}
+    return RowCurves(label, len(runs), loss_curves(means) if means else "", min(broken, default=None))

@@ -109,7 +109,7 @@ def _summary(plan: Plan, lines: Sequence[Line]) -> str:
     asked = plan.comparison
     return (
         f"{len(lines)} lines, each learned from the same drawings of {who} and drawn in the same "
-        f"{len(asked.prompts)} scenes, {asked.pictures} pictures each, with the same seeds: "
+        f"{len(asked.prompts)} scenes, {asked.pictures} of each, with the same seeds: "
         f"{sum(line.n for line in lines)} pictures."
     )
 

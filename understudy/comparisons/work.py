@@ -7,13 +7,14 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import torch
 
 from understudy.comparisons.plan import PlannedRun, PlannedSitting, load_character
 from understudy.domain import Measure, UserError
 from understudy.events import Cancelled, Notify
-from understudy.judges.puppet import ASSETS, WEIGHTS_FILE
+from understudy.judges import puppet
 from understudy.judging import Sitting, judge_sitting
 from understudy.methods import learn
 from understudy.methods.reviewing import never_stop
@@ -144,7 +145,7 @@ def _asked(run: PlannedRun, sitting: PlannedSitting, checkpoint: Checkpoint) -> 
         "drift": run.drift,
         "settings": sitting.settings.model_dump(mode="json"),
         "weights": [checkpoint.sha256[file] for file in checkpoint.weights],
-        "judge": _judge_hash(),
+        "judge": _hash_once(puppet.ASSETS / puppet.WEIGHTS_FILE),
     }
 
 
@@ -157,8 +158,8 @@ def _read_finished(sitting: PlannedSitting) -> dict[str, object]:
 
 
 @cache
-def _judge_hash() -> str:
-    return hash_file(ASSETS / WEIGHTS_FILE)
+def _hash_once(path: Path) -> str:
+    return hash_file(path)
 
 
 def _details() -> str:
