@@ -146,6 +146,13 @@ def test_who_ignores_the_words_is_not_judged_by_them_and_never_the_reference() -
     assert columns["difference to the reference"][1] == "reference"
 
 
+def test_pairs_that_are_all_alike_claim_no_certainty() -> None:
+    lines = summarise_lines([result("one", 1, [False, False]), result("two", 1, [False, False])])
+    columns = {column.title: column.cells for column in make_columns(lines, lines[0])}
+    assert columns["difference to the reference"][1] == "no pair differs"
+    assert columns["quality ratio"][0] == "0.00 (0.00 to 0.66)"
+
+
 def test_the_studys_table_stands_beside_ours_with_its_source() -> None:
     lines = summarise_lines([result("50% & more", 1, [True])])
     columns = make_columns(lines, lines[0])

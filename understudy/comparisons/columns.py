@@ -51,14 +51,20 @@ def make_columns(lines: Sequence[Line], reference: Line | None) -> list[Column]:
 
 
 def two_decimals(value: float) -> str:
-    """As the study gives shares."""
-    return f"{value:.2f}"
+    """As the study gives shares; rounded first, and 0 added, so that there is no -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
-def with_interval(found: Estimate, sign: str = "") -> str:
-    """ "0.35 (0.23 to 0.52)"; `sign` "+" shows that of differences."""
-    # Rounded first, and 0 added, so that there is no -0.00.
-    shown = (f"{round(value, 2) + 0.0:{sign}.2f}" for value in (found.mean, found.low, found.high))
+def with_interval(found: Estimate) -> str:
+    """ "0.35 (0.23 to 0.52)"."""
+    return f"{two_decimals(found.mean)} ({two_decimals(found.low)} to {two_decimals(found.high)})"
+
+
+def difference(found: Estimate) -> str:
+    """ "-0.15 (-0.38 to +0.00)"; where every pair is alike, its interval would claim to be certain."""
+    if found.mean == found.low == found.high == 0:
+        return "no pair differs"
+    shown = (f"{round(value, 2) + 0.0:+.2f}" for value in (found.mean, found.low, found.high))
     return "{} ({} to {})".format(*shown)
 
 
@@ -88,7 +94,7 @@ def _difference(line: Line, reference: Line | None) -> str:
     found = compare_pair(line, reference)
     if found is None:
         return NOTHING
-    return with_interval(found, "+") + (IGNORING if line.words_ignored != reference.words_ignored else "")
+    return difference(found) + (IGNORING if line.words_ignored != reference.words_ignored else "")
 
 
 def _mean(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from understudy.comparisons import study
-from understudy.comparisons.columns import IGNORING, Column, with_interval
+from understudy.comparisons.columns import IGNORING, Column, difference
 from understudy.comparisons.gallery import Shelf, word_of
 from understudy.comparisons.losses import row_curves
 from understudy.comparisons.plan import Plan
@@ -122,7 +122,7 @@ def _matrix(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
 
     def cell(first: Line, second: Line) -> str:
         found = None if first is second else compare_pair(first, second)
-        return "" if found is None else with_interval(found, "+")
+        return "" if found is None else difference(found)
 
     return [(one.label, [cell(one, other) for other in judged]) for one in judged]
 
