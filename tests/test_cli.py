@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.torch import save_file
 
 from understudy.cli import run_command
 from understudy.provenance import read_record
@@ -45,19 +44,6 @@ def run(drawings: Path, toy_base: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("runs") / "mo"
     assert run_command(learn_arguments(drawings, toy_base, folder)) == 0
     return folder
-
-
-@pytest.fixture
-def untrained_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of the embedded judge: these tests ask what is printed, not what is right."""
-    from understudy.judges import puppet
-
-    shape = puppet.shape_of_world()
-    folder = tmp_path / "judge"
-    folder.mkdir()
-    (folder / puppet.CONFIG_FILE).write_text(puppet.config_text(shape, puppet.Thresholds(), {}))
-    save_file(puppet.JudgeNetwork(shape).state_dict(), folder / puppet.WEIGHTS_FILE)
-    monkeypatch.setattr(puppet, "ASSETS", folder)
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -100,6 +86,7 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
         "judge",
         "report",
         "export",
+        "compare",
         "hero",
         "demo",
     ]

@@ -23,14 +23,15 @@ LAYERS = (
     {"pictures", "judges"},
     {"judging", "redrawing", "picking", "cutting", "exporting"},
     {"choosing"},
-    {"comics", "reports", "sweeps"},
+    {"comics", "reports"},
+    {"comparisons"},
     {"terminal", "options"},
     {"demo"},
     {"commands"},
     {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "reports", "world"}
+OF_THE_WORLD = {"cli", "commands", "comparisons", "demo", "judges", "judging", "pretrain", "reports", "world"}
 TORCHLESS = {
     "domain",
     "events",

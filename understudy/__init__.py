@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from understudy.comics.sheet import make_sheet
+    from understudy.comparisons.compare import compare
     from understudy.cutting import cut_out_pictures
     from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
@@ -51,6 +52,7 @@ __all__ = [
     "Sketch",
     "TextualInversion",
     "UserError",
+    "compare",
     "cut_out_pictures",
     "describe",
     "draw",
@@ -87,6 +89,7 @@ _HOMES = {
     "Sketch": "domain",
     "TextualInversion": "recipes",
     "UserError": "domain",
+    "compare": "comparisons.compare",
     "cut_out_pictures": "cutting",
     "describe": "reports.description",
     "draw": "pictures",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from understudy.commands.compare import compare
 from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
 from understudy.commands.describe import describe
@@ -53,6 +54,7 @@ for verb in (
     judge,
     report,
     export,
+    compare,
     hero,
     demo,
 ):

@@ -233,7 +233,7 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
     run = Run(Path(folder))
     _refuse_other_folders(run.folder)
     run.folder.mkdir(parents=True, exist_ok=True)
-    with _lock(run.folder / LOCK_FILE):
+    with locked(run.folder / LOCK_FILE):
         if (run.folder / MANIFEST_FILE).is_file():
             _refuse_differences(run, recipe, manifest)
             _take_up(run, recipe, manifest)
@@ -384,8 +384,11 @@ def _list_drawings(manifest: Manifest) -> str:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Held by one process at a time; the system frees it when the process ends, however it ends."""
+def locked(path: Path) -> Iterator[None]:
+    """Held by one process at a time; the system frees it when the process ends, however it ends.
+
+    Raises `UserError` where another one holds it.
+    """
     with path.open("a+b") as file:
         try:
             _lock_file(file)

@@ -34,6 +34,10 @@ class Painter(Protocol):
         """The (width, height) of the pictures; raises `UserError` for a size or scheduler that cannot be."""
         ...
 
+    def record(self, scene: Scene, settings: DrawSettings, sketch: Sketch | None = None) -> dict[str, str]:
+        """What the picture of this scene says of itself, known before it is drawn."""
+        ...
+
     def __call__(
         self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None = None
     ) -> Iterator[Picture]:
@@ -88,7 +92,7 @@ class PipelinePainter:
             tell = _Telling(self.notify, number * num_steps, len(starts) * num_steps, num_steps)
             drawn = self._draw(some, settings, sketch, tell)
             for scene, pixels in zip(some, drawn, strict=True):
-                yield Picture(scene, pixels, self._record(scene, pixels, settings, sketch))
+                yield Picture(scene, pixels, self.record(scene, settings, sketch))
 
     def _draw(
         self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None, tell: _Telling
@@ -121,9 +125,9 @@ class PipelinePainter:
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
 
-    def _record(
-        self, scene: Scene, pixels: Pixels, settings: DrawSettings, sketch: Sketch | None
-    ) -> dict[str, str]:
+    def record(self, scene: Scene, settings: DrawSettings, sketch: Sketch | None = None) -> dict[str, str]:
+        """The wish as it is and as the base reads it, the settings, and the run's facts."""
+        width, height = self.canvas(settings)
         return {
             "prompt": scene.prompt,
             "prompt_as_read": self.base.readable_part(self.read(scene.prompt)),
@@ -132,8 +136,8 @@ class PipelinePainter:
             "steps": str(settings.steps),
             "guidance": str(settings.guidance),
             "scheduler": settings.scheduler or type(self.base.pipe.scheduler).__name__,
-            "width": str(pixels.shape[1]),
-            "height": str(pixels.shape[0]),
+            "width": str(width),
+            "height": str(height),
             **_describe_sketch(sketch),
             **self.facts,
         }
