@@ -64,7 +64,7 @@ def judge(
     paths = draw(opened, scenes, settings, notify=notify, device=device)
     drawn = list(zip(scenes, paths, strict=True))
     verdicts = _judge_each(drawn, character, judge_pictures or embedded, notify)
-    nearest = _find_nearest(drawn, character, notify)
+    nearest = _find_nearest(drawn, CopyingJudge(character.drawings, embedded.find_held), notify)
     lines = map(partial(_line, character), paths, verdicts, nearest)
     write_whole(opened.folder / VERDICTS_FILE, "".join(lines).encode())
     measures = {
@@ -100,8 +100,9 @@ def _judge_each(
     return verdicts
 
 
-def _find_nearest(drawn: Sequence[tuple[Scene, Path]], character: Character, notify: Notify) -> list[Nearest]:
-    copying = CopyingJudge(character.drawings)
+def _find_nearest(
+    drawn: Sequence[tuple[Scene, Path]], copying: CopyingJudge, notify: Notify
+) -> list[Nearest]:
     nearest: list[Nearest] = []
     for picture in _read_all(drawn):
         nearest.append(copying.nearest(picture))
