@@ -3,7 +3,7 @@
 What copying means here: the whole *figure* of one drawing lies in the picture again, line on line, wherever,
 smaller or larger, mirrored, cut off by the picture's edge or in front of another place, and nothing more of a
 figure than that: what could have been made with scissors and glue. The same character in a new pose is no
-copy, however alike its head, nor is a drawn portrait to which an arm and an ice cream were added, nor the same
+copy, however alike its head, nor is a drawn portrait with an arm and an ice cream added to it, nor the same
 pose with another face where that is large enough to tell: something was drawn. A picture that shows a
 drawing's pose, view and mood in another place is a copy where the figure agrees line on line, and none where
 it was drawn afresh; the world's own hand draws by code and agrees with itself to the pixel: there it is one.
