@@ -22,6 +22,7 @@ LAYERS = (
     {"methods"},
     {"pictures", "judges"},
     {"judging", "redrawing", "picking", "cutting"},
+    {"flattening"},
     {"choosing"},
     {"comics", "reports", "sweeps"},
     {"terminal", "options"},

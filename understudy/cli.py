@@ -12,6 +12,7 @@ from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
 from understudy.commands.describe import describe
 from understudy.commands.draw import draw
+from understudy.commands.flatten import flatten
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
@@ -47,6 +48,7 @@ for verb in (
     learn,
     draw,
     redraw,
+    flatten,
     cut_out,
     sheet,
     judge,
