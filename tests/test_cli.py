@@ -104,6 +104,9 @@ def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[s
     assert "--learning-rate NUMBER The learning rate of Adam" in text
     assert "--rank INTEGER" in text
     assert "--flips / --no-flips" in text
+    places = [text.index(said) for said in ("--run PATH", "Usual knobs:", "--steps INTEGER", "For experts")]
+    assert places == sorted(places)
+    assert text.index("--rank INTEGER") > places[-1]
 
 
 def test_help_of_draw_says_what_the_settings_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,8 @@ LAYERS = (
     {"methods"},
     {"pictures", "judges"},
     {"judging", "redrawing", "picking", "cutting"},
-    {"flattening"},
+    {"flattening", "wordings"},
+    {"learning"},
     {"choosing"},
     {"comics", "reports", "sweeps"},
     {"terminal", "options"},
@@ -31,7 +32,7 @@ LAYERS = (
     {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "reports", "world"}
+OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "reports", "wordings", "world"}
 TORCHLESS = {
     "domain",
     "events",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
     from understudy.judging import judge
-    from understudy.methods import learn, open_painter
+    from understudy.learning import learn
+    from understudy.methods import open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import DrawSettings, DreamBoothLora, Gan, PromptOnly, ScratchDiffusion
@@ -75,7 +76,7 @@ _HOMES = {
     "draw": "pictures",
     "draw_best": "picking",
     "judge": "judging",
-    "learn": "methods",
+    "learn": "learning",
     "make_sheet": "comics.sheet",
     "open_painter": "methods",
     "read_character": "drawings.read",

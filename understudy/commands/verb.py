@@ -45,6 +45,12 @@ class LearnVerb(Verb):
         *own, usage = super().get_params(ctx)
         return [*own, *recipe_options(), usage]
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The usual knobs apart from those for experts."""
+        from understudy.options import write_options
+
+        write_options(self.get_params(ctx), ctx, formatter)
+
 
 class DrawVerb(Verb):
     """A verb that also takes the settings of drawing, which are read only when this verb is called."""

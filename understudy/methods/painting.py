@@ -18,7 +18,7 @@ from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
 from understudy.methods.masking import Rest, find_rest
 from understudy.methods.planning import list_versions
-from understudy.recipes import DrawSettings
+from understudy.recipes import DrawSettings, Learning, Recipe
 from understudy.runs import Checkpoint, Manifest, Run
 
 
@@ -191,11 +191,21 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "method": recipe.method,
         "character": manifest.name,
         "learned_steps": str(checkpoint.step),
+        **_unfinished(run.recipe, checkpoint, manifest),
         "weights_sha256": ", ".join(checkpoint.sha256[file] for file in checkpoint.weights),
         **_describe_base(manifest),
         "versions": versions,
         **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
+
+
+def _unfinished(recipe: Recipe, checkpoint: Checkpoint, manifest: Manifest) -> dict[str, str]:
+    """Of pictures that were drawn before learning was done."""
+    if not isinstance(recipe, Learning) or manifest.stopped_at is not None:
+        return {}
+    if checkpoint.step >= recipe.steps:
+        return {}
+    return {"unfinished": f"learned {checkpoint.step} of {recipe.steps} steps"}
 
 
 def _describe_base(manifest: Manifest) -> dict[str, str]:

@@ -5,11 +5,11 @@ Nothing here needs torch, so that a command line, a web form and the documents r
 
 from understudy.recipes.drawing import MAX_SIDE_PX, DrawSettings, Scheduler
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
-from understudy.recipes.knobs import MAX_DENOISING_STEPS
+from understudy.recipes.knobs import MAX_DENOISING_STEPS, is_usual
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
 from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, DreamBoothLora, Finetune, PromptOnly, Target
-from understudy.recipes.words import place_subject, says_name, with_article
+from understudy.recipes.words import fill_wording, place_subject, place_wording, says_name, with_article
 
 __all__ = [
     "MAX_DENOISING_STEPS",
@@ -30,7 +30,10 @@ __all__ = [
     "ScratchDiffusion",
     "Target",
     "explain",
+    "fill_wording",
+    "is_usual",
     "place_subject",
+    "place_wording",
     "read_recipe",
     "says_name",
     "with_article",

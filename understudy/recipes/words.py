@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import re
 
+_MEDIUM = re.compile(
+    r"an? (photo|picture|cartoon|drawing|sketch|comic|illustration|painting) of ", re.IGNORECASE
+)
+"""With which a wording may begin."""
+
 
 def place_subject(prompt: str, name: str, words: str) -> str:
     """`prompt` with `words` wherever it says the character's `name`, as a whole word in any case."""
     return _saying(name).sub(lambda _: words, prompt)
+
+
+def place_wording(prompt: str, name: str, wording: str) -> str:
+    """As `place_subject`; a wording that says what kind of picture it is replaces "a picture of" with it.
+
+    "a picture of Mo waving" becomes "a cartoon of a girl waving" by "a cartoon of a girl"; elsewhere the
+    wording's own "a cartoon of" is left out.
+    """
+    found = _MEDIUM.match(wording)
+    if found is None:
+        return place_subject(prompt, name, wording)
+    whole = re.compile(rf"(?<!\w)an? picture of {re.escape(name)}(?!\w)", re.IGNORECASE)
+    return place_subject(whole.sub(lambda _: wording, prompt), name, wording[found.end() :])
+
+
+def fill_wording(template: str, noun: str, looks: str) -> str:
+    """A wording of {noun}, {a_noun} and {looks}; raises `ValueError` where the template has other fields."""
+    return fill(template, {"noun": noun, "a_noun": with_article(noun), "looks": looks})
 
 
 def says_name(prompt: str, name: str) -> bool:
