@@ -43,6 +43,18 @@ def test_pale_parts_behind_an_outline_stay_even_where_it_has_a_gap() -> None:
     assert (without_smears(found(pixels)).mask[60:140, 70:120] == 255).all()
 
 
+def test_blank_spots_of_a_pale_area_are_filled_and_gaps_between_limbs_are_not() -> None:
+    pixels = outlined(PALE)
+    mask = found(pixels).mask.copy()
+    pixels[60:90, 80:110] = 255  # no line around it
+    mask[60:90, 80:110] = 0
+    pixels[120:140, 80:110], pixels[122:138, 82:108] = INK, 255
+    mask[122:138, 82:108] = 0
+    after = without_smears(Figure(pixels, mask, (255, 255, 255))).mask
+    assert (after[60:90, 80:110] == 255).all()
+    assert (after[122:138, 82:108] == 0).all()
+
+
 def test_a_figure_without_paper_stays_as_it_is() -> None:
     full = Figure(outlined(PALE), np.full((192, 192), 255, np.uint8), (255, 255, 255))
     assert without_smears(full) is full

@@ -14,8 +14,10 @@ from understudy.drawings.oklab import to_oklab
 
 FAINT = 0.13
 """Distance in Oklab from the paper up to which a colour beside the figure is a smear."""
-LARGE = 0.08
+LARGE = 0.03
 """Share of the figure above which a faint area is a part of it, however it is reached."""
+PALE_RIM = 0.5
+"""Share of a hole's rim, from which on the hole is a spot and not a gap between limbs."""
 LEAST_ISLAND = 0.01
 """Share of the largest piece of a figure below which a piece by itself is a speck."""
 
@@ -34,9 +36,10 @@ def without_smears(figure: Figure) -> Figure:
     # Pale parts of the figure that paper flowed into through a gap: room for a ball, but none gets there.
     behind = around & ~_reached(around, around, radius)
     behind = _roomy(behind, 2 * radius) & behind
-    mask |= behind
     paper = to_oklab(np.array(figure.paper, np.uint8))
-    is_faint = ~mask | (np.linalg.norm(to_oklab(figure.pixels) - paper, axis=2) < FAINT)
+    is_near_paper = np.linalg.norm(to_oklab(figure.pixels) - paper, axis=2) < FAINT
+    mask |= behind | _blank_spots(~mask & ~around, is_near_paper)
+    is_faint = ~mask | is_near_paper
     smears = mask & _reached(is_faint, around & ~behind, radius)
     kept = mask & ~_without_large(smears, LARGE * float(mask.sum()))
     return replace(figure, mask=largest_pieces(kept.astype(np.uint8) * 255))
@@ -57,6 +60,18 @@ def _meeting_the_edge(paper: Mask) -> Mask:
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     meets: Mask = np.isin(labels, np.unique(rim)) & paper
     return meets
+
+
+def _blank_spots(holes: Mask, is_faint: Mask) -> Mask:
+    """The holes in a figure with pale rims: spots of a pale area; what shows between limbs has ink around."""
+    spots = np.zeros_like(holes)
+    num, labels = cv2.connectedComponents(holes.astype(np.uint8), connectivity=4)
+    for number in range(1, num):
+        hole = labels == number
+        rim = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~hole
+        if is_faint[rim].mean() > PALE_RIM:
+            spots |= hole
+    return spots
 
 
 def _room(is_open: Mask, radius_px: float) -> Mask:
