@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from understudy.domain import Character, Drawing
-from understudy.methods.prompt_only import Tried
+from understudy.domain import Attributes, Character, Drawing, Picture, Scene
+from understudy.learning import learn, score
+from understudy.methods.prompt_only import Tried, read_wordings
 from understudy.recipes import PromptOnly
 from understudy.wordings import first_look, name_colours, suggest
 from understudy.world.captions import parse
-from understudy.world.heroes import drawings, hero
+from understudy.world.heroes import drawings, hero, oracle
 from understudy.world.phrases import caption_words
 
 
@@ -62,6 +64,26 @@ def test_given_wordings_are_filled_in_and_tried_once(dond: Character) -> None:
     ]
     done = [Tried(wording=each, score=0) for each in suggest(dond, recipe, [])]
     assert suggest(dond, recipe, done) == []
+
+
+def test_the_judge_chooses_and_likes_the_true_picture_best(
+    dond: Character, toy_base: Path, tmp_path: Path
+) -> None:
+    recipe = PromptOnly(
+        base=str(toy_base), descriptions=("{a_noun}", "{noun} {looks}"), trial_pictures=2, trial_steps=1
+    )
+    found = read_wordings(learn(dond, recipe, tmp_path / "run", device="cpu"))
+    assert [one.wording for one in found.tried][0] == "a creature"
+    assert found.best is not None
+    assert found.chosen == found.best.wording
+    scene = Scene("a picture of Dond standing, front view")
+    true, other = (
+        Picture(scene, oracle(hero(seed), Attributes(pose="standing", view="front"), 3).pixels)
+        for seed in (35, 36)
+    )
+    assert score([true], dond) > score([other], dond)
+    asked = replace(true, scene=Scene("a picture of Dond sitting, front view"))
+    assert score([true], dond) > score([asked], dond)
 
 
 def test_drawings_without_colour_have_the_noun_alone() -> None:

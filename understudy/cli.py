@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -23,6 +24,7 @@ from understudy.commands.verb import Verb
 
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
+CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -87,7 +89,10 @@ def run_command(arguments: Sequence[str]) -> int:
             return _mistake(f"{error.filename or 'The disk'}: {error.strerror}; make room on it.")
         if error.filename is None:
             raise
-        return _mistake(f"{error.filename}: {error.strerror}; mend it or give another path.")
+        file = Path(str(error.filename))
+        # A file that is being written has a draft's name, which tells nobody anything.
+        place = file.parent if error.errno in CLOSED and file.name.startswith(".") else file
+        return _mistake(f"{place}: {error.strerror}; mend it or give another path.")
     except (Cancelled, click.Abort, KeyboardInterrupt):
         click.echo(f"Stopped; {_after_a_stop(arguments)}", err=True)
         return STOPPED

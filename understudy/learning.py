@@ -29,11 +29,11 @@ def learn(
     grid_intensity: float | None = None,
 ) -> Run:
     """As `understudy.methods.learn`; the embedded judge chooses between the wordings of prompt-only."""
-    trial = Trial(suggest, _score)
+    trial = Trial(suggest, score)
     return learn_method(character, recipe, run, review, notify, device, grid_intensity, trial)
 
 
-def _score(pictures: Sequence[Picture], character: Character) -> float:
+def score(pictures: Sequence[Picture], character: Character) -> float:
     """The pictures' mean log-odds of the same character; one that shows something else counts as unlike.
 
     Of so few pictures the share that passes, or the mean likeness, says what one lucky picture says.

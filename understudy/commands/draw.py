@@ -67,8 +67,6 @@ def draw(
     name = open_run(run).manifest.name
     wishes = _wishes(prompt, prompts, name)
     sketch = pictures.read_sketch(source, strength or pictures.STRENGTH) if source else None
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)  # fails now, not when the first picture is drawn
     warn_if_left_out(wishes, name)
     with listening() as notify:
         if best is not None:
