@@ -73,7 +73,7 @@ def test_the_judge_chooses_and_likes_the_true_picture_best(
         base=str(toy_base), descriptions=("{a_noun}", "{noun} {looks}"), trial_pictures=2, trial_steps=1
     )
     found = read_wordings(learn(dond, recipe, tmp_path / "run", device="cpu"))
-    assert [one.wording for one in found.tried][0] == "a creature"
+    assert found.tried[0].wording == "a creature"
     assert found.best is not None
     assert found.chosen == found.best.wording
     scene = Scene("a picture of Dond standing, front view")
