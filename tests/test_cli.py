@@ -14,8 +14,10 @@ import pytest
 from PIL import Image
 
 from understudy.cli import run_command
-from understudy.provenance import read_record
+from understudy.domain import Attributes
+from understudy.provenance import read_record, write_picture
 from understudy.recipes import DrawSettings
+from understudy.world.heroes import hero, oracle
 
 PROMPT = "a picture of Mo waving"
 
@@ -76,20 +78,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     assert run_command(["--help"]) == 0
     text = capsys.readouterr().out
     lines = text.partition("Commands:\n")[2].splitlines()
-    verbs = [
-        "describe",
-        "learn",
-        "draw",
-        "redraw",
-        "cut-out",
-        "sheet",
-        "judge",
-        "report",
-        "export",
-        "compare",
-        "hero",
-        "demo",
-    ]
+    verbs = ["describe", "learn", "draw", "redraw", "flatten", "cut-out", "sheet", "judge", "report"]
+    verbs += ["export", "compare", "hero", "demo"]
     assert [line.split()[0] for line in lines] == verbs
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 
@@ -100,6 +90,9 @@ def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[s
     assert "--learning-rate NUMBER The learning rate of Adam" in text
     assert "--rank INTEGER" in text
     assert "--flips / --no-flips" in text
+    places = [text.index(said) for said in ("--run PATH", "Usual knobs:", "--steps INTEGER", "For experts")]
+    assert places == sorted(places)
+    assert text.index("--rank INTEGER") > places[-1]
 
 
 def test_help_of_draw_says_what_the_settings_say(capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,6 +214,27 @@ def test_draw_takes_a_file_a_sketch_and_a_grid_and_keeps_the_best(
     assert Image.open(paths[2]).mode == "RGBA"
     assert paths[4] == tmp_path / "grid.png"
     assert len(list((tmp_path / "out" / "others").glob("*.png"))) == 2
+
+
+def test_flat_pictures_lie_beside_the_drawn_ones(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = oracle(hero(31), Attributes(mood="laughing"), 3).pixels
+    record = {"prompt": PROMPT, "seed": "3", "negative": ""}
+    write_picture(tmp_path / "a.png", pixels, record)
+    write_picture(tmp_path / "b.png", np.full_like(pixels, 255), record)
+    capsys.readouterr()
+    assert run_command(["flatten", str(run), str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'a-flat.png'}\n"
+    assert "No figure is found in b.png" in said.err
+    assert read_record(tmp_path / "a-flat.png") == {**read_record(tmp_path / "a.png"), "flattened": "yes"}
+    Image.fromarray(pixels).save(tmp_path / "mine.png")
+    assert "carries no record" in mistake(capsys, "flatten", run, tmp_path / "mine.png")
+    arguments = ["--count", "1", "--steps", "1", "--flat", "--cut-out", "--out", str(tmp_path / "out")]
+    assert run_command(["draw", str(run), PROMPT, *arguments]) == 0
+    endings = [line.rpartition("-")[2] for line in capsys.readouterr().out.splitlines()]
+    assert endings[1:] in ([], ["flat.png", "out.png"])
 
 
 def test_redraw_leaves_the_rest_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,8 @@ LAYERS = (
     {"methods"},
     {"pictures", "judges"},
     {"judging", "redrawing", "picking", "cutting", "exporting"},
+    {"flattening", "wordings"},
+    {"learning"},
     {"choosing"},
     {"comics", "reports"},
     {"comparisons"},
@@ -31,7 +33,8 @@ LAYERS = (
     {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "commands", "comparisons", "demo", "judges", "judging", "pretrain", "reports", "world"}
+OF_THE_WORLD = {"cli", "commands", "comparisons", "demo", "judges", "judging", "pretrain", "reports"}
+OF_THE_WORLD |= {"wordings", "world"}
 TORCHLESS = {
     "domain",
     "events",

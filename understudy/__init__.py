@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from understudy.drawings.read import read_character
     from understudy.exporting import export
     from understudy.judging import judge
-    from understudy.methods import learn, open_painter
+    from understudy.learning import learn
+    from understudy.methods import open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import (
@@ -96,7 +97,7 @@ _HOMES = {
     "draw_best": "picking",
     "export": "exporting",
     "judge": "judging",
-    "learn": "methods",
+    "learn": "learning",
     "make_sheet": "comics.sheet",
     "open_painter": "methods",
     "read_character": "drawings.read",

@@ -105,7 +105,7 @@ def judge_sitting(
     )
     drawn = list(zip(scenes, paths, strict=True))
     verdicts = _judge_each(drawn, character, judge_pictures or embedded, notify)
-    nearest = _find_nearest(drawn, character, notify)
+    nearest = _find_nearest(drawn, CopyingJudge(character.drawings, embedded.find_held), notify)
     lines = map(partial(_line, character), paths, verdicts, nearest)
     write_whole(sitting.folder / VERDICTS_FILE, "".join(lines).encode())
     measures = {
@@ -142,8 +142,9 @@ def _judge_each(
     return verdicts
 
 
-def _find_nearest(drawn: Sequence[tuple[Scene, Path]], character: Character, notify: Notify) -> list[Nearest]:
-    copying = CopyingJudge(character.drawings)
+def _find_nearest(
+    drawn: Sequence[tuple[Scene, Path]], copying: CopyingJudge, notify: Notify
+) -> list[Nearest]:
     nearest: list[Nearest] = []
     for picture in _read_all(drawn):
         nearest.append(copying.nearest(picture))

@@ -19,7 +19,7 @@ from understudy.grids import Cell, draw_grid
 from understudy.methods import open_painter
 from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
 from understudy.recipes import DrawSettings
-from understudy.runs import Checkpoint, StrPath, open_run
+from understudy.runs import Checkpoint, StrPath, make_folder, open_run
 
 MAX_SLUG = 60
 STRENGTH = 0.7
@@ -46,6 +46,7 @@ def draw(
     """
     opened = open_run(run)
     folder = Path(out) if out is not None else opened.pictures
+    make_folder(folder)  # fails now, not when the first picture is drawn
     wishes = [Scene(scene) if isinstance(scene, str) else scene for scene in scenes]
     settings = settings or DrawSettings()
     with open_painter(opened, checkpoint, device, notify) as painter:

@@ -232,7 +232,7 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
     """
     run = Run(Path(folder))
     _refuse_other_folders(run.folder)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(run.folder)
     with locked(run.folder / LOCK_FILE):
         if (run.folder / MANIFEST_FILE).is_file():
             _refuse_differences(run, recipe, manifest)
@@ -281,6 +281,18 @@ def hash_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, where it is missing; raises `UserError` where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"{folder} is a file: give a folder.") from error
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be made ({error.strerror}): give another.") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"The folder {folder} cannot be written to: allow it, or give another.")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from understudy.methods.opening import open_base_of
 from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.prompt_only import Trial
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
     DreamBooth,
@@ -55,12 +56,14 @@ def learn(
     notify: Notify = ignore,
     device: str = "auto",
     grid_intensity: float | None = None,
+    trial: Trial | None = None,
 ) -> Run:
     """Learn the character by the recipe in the folder `run`; the same call goes on with what is there.
 
     What it costs is added to the run's `footprint.json`; `grid_intensity` is in g CO2e per kWh, the world's
-    average where it is not given. Raises `UserError` for whatever the user can mend and `Cancelled` when the
-    listener stops the work, which the same call takes up again later.
+    average where it is not given. `trial` is how prompt-only finds its words, without it the noun alone
+    stands for the character; `understudy.learning` brings the judge's. Raises `UserError` for whatever the
+    user can mend and `Cancelled` when the listener stops the work, which the same call takes up again later.
     """
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
@@ -77,7 +80,7 @@ def learn(
                 case TextualInversion():
                     textual_inversion.learn(character, recipe, begun, review, listen)
                 case PromptOnly():
-                    prompt_only.learn(character, recipe, begun, review, listen)
+                    prompt_only.learn(character, recipe, begun, review, listen, trial)
                 case Gan():
                     gan.learn(character, recipe, begun, review, listen)
                 case ScratchDiffusion():
@@ -153,4 +156,9 @@ def _note_half_learned(run: Run, checkpoint: Checkpoint, notify: Notify) -> None
     if isinstance(recipe, PromptOnly) or checkpoint != run.newest() or run.manifest.stopped_at is not None:
         return
     if checkpoint.step < recipe.steps:
-        notify(Note(f"Learning is at step {checkpoint.step} of {recipe.steps}: the learn command goes on."))
+        notify(
+            Note(
+                f"Only {checkpoint.step} of {recipe.steps} steps are learned, so the pictures are worse than "
+                "they will be: the same learn command goes on."
+            )
+        )

@@ -18,7 +18,7 @@ from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
 from understudy.methods.masking import Rest, find_rest
 from understudy.methods.planning import list_versions
-from understudy.recipes import DrawSettings, Finetune, PromptOnly, place_subject
+from understudy.recipes import DrawSettings, Finetune, Learning, Recipe, place_subject
 from understudy.runs import Checkpoint, Manifest, Run
 
 
@@ -195,6 +195,7 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "method": recipe.method,
         "character": manifest.name,
         "learned_steps": str(checkpoint.step),
+        **_unfinished(run.recipe, checkpoint, manifest),
         "weights_sha256": ", ".join(checkpoint.sha256[file] for file in checkpoint.weights),
         **_describe_base(manifest),
         "versions": versions,
@@ -203,7 +204,7 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def paint_subject(
-    base: Sd1Base, recipe: PromptOnly | Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
+    base: Sd1Base, recipe: Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
 ) -> PipelinePainter:
     """The painter of a base that reads the character's words where a prompt says the name."""
     manifest = run.manifest
@@ -214,6 +215,15 @@ def paint_subject(
         describe_run(run, checkpoint),
         notify,
     )
+
+
+def _unfinished(recipe: Recipe, checkpoint: Checkpoint, manifest: Manifest) -> dict[str, str]:
+    """Of pictures that were drawn before learning was done."""
+    if not isinstance(recipe, Learning) or manifest.stopped_at is not None:
+        return {}
+    if checkpoint.step >= recipe.steps:
+        return {}
+    return {"unfinished": f"learned {checkpoint.step} of {recipe.steps} steps"}
 
 
 def _describe_base(manifest: Manifest) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from understudy.recipes.knobs import MAX_DENOISING_STEPS, NotAll, PresetRecipe, Share
+from understudy.recipes.knobs import MAX_DENOISING_STEPS, USUAL, NotAll, PresetRecipe, Share
 from understudy.recipes.learning import Learning
-from understudy.recipes.words import fill, learned_word, with_article
+from understudy.recipes.words import fill, fill_wording, learned_word, with_article
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
@@ -40,25 +41,57 @@ PRIOR_PROMPTS = (
 
 
 class PromptOnly(PresetRecipe):
-    """Learn nothing: the character is described in words (the study's prompt-only baseline)."""
+    """Learn nothing: the character is described in words (the study's prompt-only baseline).
+
+    Several wordings are each drawn a little, and the judge keeps the best.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "made": {},
+        # One line, then refined: the study's two, for a character of ours.
+        "thesis": {
+            "descriptions": ("a photo of {a_noun}", "a cartoon of {a_noun} with {looks}"),
+            "trial_steps": 25,
+        },
+    }
 
     method: Literal["prompt-only"] = "prompt-only"
 
-    base: str = PUPPET
+    base: Annotated[str, USUAL] = PUPPET
     """The base to draw with: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
-    description: str = ""
-    """What stands for the character in a prompt, e.g. "a girl with red hair"; empty: "a" and the noun."""
+    description: Annotated[str, USUAL] = ""
+    """What stands for the character in a prompt, e.g. "a girl with red hair"; empty: the best of several."""
+
+    descriptions: Annotated[tuple[str, ...], USUAL] = ()
+    """Wordings to try: templates of {noun}, {a_noun} and {looks}, its colours; none: made from drawings."""
+
+    seed: Annotated[int, USUAL] = Field(0, ge=0, lt=2**32)
+    """The seed of the trial's pictures."""
+
+    trial_pictures: int = Field(4, ge=1)
+    """How many pictures of each wording are drawn for the judge to choose by."""
+
+    trial_steps: int = Field(15, ge=1, le=MAX_DENOISING_STEPS)
+    """Denoising steps of the trial's pictures."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.description and self.descriptions:
+            raise ValueError("give either a description or several descriptions")
+        for template in self.descriptions:
+            fill_wording(template, "noun", "looks")
+        return self
 
     def words(self, name: str, noun: str) -> str:
-        """What the base reads where a prompt says the character's name."""
+        """What the base reads where a prompt says the character's name, where no trial says it better."""
         return self.description or with_article(noun)
 
 
 class Finetune(Learning):
     """What all methods share that train a part of a base on the drawings."""
 
-    base: str = PUPPET
+    base: Annotated[str, USUAL] = PUPPET
     """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
     needs_name: ClassVar[bool] = True

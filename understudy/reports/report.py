@@ -12,6 +12,7 @@ from understudy.drawings.keep import kept_character
 from understudy.events import Notify, Step, ignore
 from understudy.footprint import Footprint, read_footprint
 from understudy.judges.quality import QualityReport, summarise
+from understudy.methods.prompt_only import read_wordings
 from understudy.recipes import PromptOnly, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.coverage import count_drawings
@@ -103,9 +104,9 @@ def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
     newest = run.newest()
     match recipe:
         case PromptOnly():
-            how = (
-                f"Not learned: the base {manifest.base} draws a {manifest.noun} from words alone, to compare."
-            )
+            chosen = read_wordings(run).chosen
+            words = f'"{chosen}"' if chosen else recipe.words(manifest.name, manifest.noun)
+            how = f"Not learned: the base {manifest.base} draws {words} from words alone, to compare."
         case _:
             steps = newest.step if newest else 0
             basis = f"on the base {manifest.base}" if manifest.base else "without a base"
