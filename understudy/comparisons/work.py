@@ -16,7 +16,7 @@ from understudy.domain import Measure, UserError
 from understudy.events import Cancelled, Notify
 from understudy.judges import puppet
 from understudy.judging import Sitting, judge_sitting
-from understudy.methods import learn
+from understudy.learning import learn
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import Learning
 from understudy.reports.gather import read_measures
