@@ -178,46 +178,53 @@ def make_table(
     rows: Sequence[Row], losses: Mapping[str, Mapping[int, Losses]], out: Path, judged: bool
 ) -> str:
     """Markdown: a line for each row, and its differences from the first row."""
-    head = ["recipe", "loss", "minus the first row's", "t <= 0.5", "t = 0.7", "t >= 0.85"]
-    head += (
-        ["best at step"] + (["quality ratio", "minus the first row's"] if judged else []) + ["learning, s"]
-    )
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    everything = range(len(LEVELS))
     first = rows[0]
+    head = ["recipe", "loss", "minus the first row's", "t <= 0.5", "t = 0.7", "t >= 0.85", "best at step"]
+    head += ["quality ratio", "minus the first row's"] if judged else []
+    head += ["learning, s"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in rows:
-        of_row = losses[row.name]
-        last = str(row.recipe.steps)
-        whole = _column(of_row, last, everything)
-        before_it = _column(losses[first.name], str(first.recipe.steps), everything)
-        cells = [
-            row.name,
-            f"{np.mean(list(whole.values())):.3f}",
-            _say(bootstrap_difference(whole, before_it)),
-        ]
-        cells += [
-            f"{np.mean(list(_column(of_row, last, part).values())):.3f}" for part in ((0, 1), (2,), (3, 4))
-        ]
-        by_step = {
-            step: float(np.mean(list(_column(of_row, step, everything).values())))
-            for step in next(iter(of_row.values()))
-            if step != "before" and all(step in one for one in of_row.values())
-        }
-        best = min(by_step, key=lambda step: by_step[step])
-        cells.append(f"{best}: {by_step[best]:.3f}")
+        cells = [row.name, *_loss_cells(row, first, losses)]
         if judged:
-            ratios = [
-                values([out / f"{one.slug}-{seed:04d}" for seed in of_row])["quality"] for one in (row, first)
-            ]
-            cells += [_say(bootstrap_mean(ratios[0])), _say(bootstrap_difference(*ratios))]
-        paths = [out / f"{row.slug}-{seed:04d}" / TIMING_FILE for seed in of_row]
-        times = [float(json.loads(path.read_text())) for path in paths if path.exists()]
-        cells.append(f"{np.mean(times):.0f}" if times else "not timed")
+            cells += _quality_cells(row, first, list(losses[row.name]), out)
+        cells.append(_seconds(row, list(losses[row.name]), out))
         lines.append(f"| {' | '.join(cells)} |")
-    before = np.mean(list(_column(losses[first.name], "before", everything).values()))
+    before = _mean(losses[first.name], "before", range(len(LEVELS)))
     heroes = ", ".join(str(seed) for seed in losses[first.name])
     lines += ["", f"Heroes {heroes}; thirteen scenes each; before learning {before:.3f}."]
     return "\n".join(lines) + "\n"
+
+
+def _loss_cells(row: Row, first: Row, losses: Mapping[str, Mapping[int, Losses]]) -> list[str]:
+    everything = range(len(LEVELS))
+    mine, last = losses[row.name], str(row.recipe.steps)
+    gap = bootstrap_difference(
+        _column(mine, last, everything), _column(losses[first.name], str(first.recipe.steps), everything)
+    )
+    snapshots = [step for step in next(iter(mine.values())) if step != "before"]
+    by_step = {
+        step: _mean(mine, step, everything) for step in snapshots if all(step in m for m in mine.values())
+    }
+    best = min(by_step, key=lambda step: by_step[step])
+    parts = [f"{_mean(mine, last, part):.3f}" for part in ((0, 1), (2,), (3, 4))]
+    return [f"{by_step[last]:.3f}", _say(gap), *parts, f"{best}: {by_step[best]:.3f}"]
+
+
+def _quality_cells(row: Row, first: Row, seeds: Sequence[int], out: Path) -> list[str]:
+    mine, other = (
+        values([out / f"{one.slug}-{seed:04d}" for seed in seeds])["quality"] for one in (row, first)
+    )
+    return [_say(bootstrap_mean(mine)), _say(bootstrap_difference(mine, other))]
+
+
+def _seconds(row: Row, seeds: Sequence[int], out: Path) -> str:
+    paths = [out / f"{row.slug}-{seed:04d}" / TIMING_FILE for seed in seeds]
+    times = [float(json.loads(path.read_text())) for path in paths if path.exists()]
+    return f"{np.mean(times):.0f}" if times else "not timed"
+
+
+def _mean(losses: Mapping[int, Losses], step: str, levels: Sequence[int]) -> float:
+    return float(np.mean(list(_column(losses, step, levels).values())))
 
 
 def main() -> None:

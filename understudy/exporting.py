@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -41,7 +42,7 @@ def export(
     `notify`. Raises `UserError` where the method or its adapter has no such file.
     """
     opened = open_run(run)
-    slug = "-".join(opened.manifest.name.lower().split())
+    slug = re.sub(r"\W+", "-", opened.manifest.name.lower()).strip("-") or "character"
     path = Path(out) if out is not None else opened.folder / EXPORTED_FOLDER / f"{slug}-{form}{ENDING}"
     if path.suffix != ENDING:
         raise UserError(f"The file's name must end in {ENDING}: give {path.with_suffix(ENDING)}.")

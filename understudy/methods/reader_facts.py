@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 from understudy.bases.catalog import find_base, find_side_px, is_stable_diffusion_1, read_config
 from understudy.domain import NOT_STATED
@@ -51,7 +52,7 @@ def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> di
         said += [drawing.caption for drawing in manifest.drawings if drawing.caption]
     return {
         "ss_output_name": manifest.name,
-        "ss_sd_model_name": find_base(recipe.base).name if manifest.base is None else _name(manifest.base),
+        "ss_sd_model_name": _name(run, recipe),
         "ss_base_model_version": _shape(run, recipe, "sd_v1"),
         "ss_v2": "False",
         "ss_network_module": "lycoris.kohya" if recipe.adapter in OF_LYCORIS else "networks.lora",
@@ -68,9 +69,9 @@ def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> di
 def _shape(run: Run, recipe: Adapting, as_known: str) -> str:
     """Of the base: `as_known` where tools know it, else a name of which none says that it does."""
     is_known = is_stable_diffusion_1(find_base(recipe.base))
-    return as_known if is_known else f"understudy-{_name(run.manifest.base or recipe.base)}"
+    return as_known if is_known else f"understudy-{_name(run, recipe)}"
 
 
-def _name(base: str) -> str:
-    """Never where it lies on somebody's disk."""
-    return base.replace("\\", "/").rstrip("/").rpartition("/")[2]
+def _name(run: Run, recipe: Adapting) -> str:
+    """The base's own, never where it lies on somebody's disk."""
+    return Path(run.manifest.base or recipe.base).name
