@@ -77,12 +77,13 @@ def look(network: JudgeNetwork, batch: Batch) -> Looked:
     shown = torch.cat([batch.scenes.flatten(0, 1), batch.damaged])
     drawn, seen = network(drawings), network(shown.contiguous(memory_format=torch.channels_last))
     kept = network.keep(drawings, drawn.places).view(sets, -1, drawn.places.shape[-1])
-    places, alone = [], []
+    places: list[Tensor] = []
+    alone: list[Tensor] = []
     for values, into in ((seen.places, places), (seen.damage, alone)):
-        own = values[: sets * num_scenes].unflatten(0, (sets, num_scenes))
+        own = torch.unflatten(values[: sets * num_scenes], 0, (sets, num_scenes))
         kin = own.roll(sets // 2, 0)
         damaged = values[sets * num_scenes :].repeat(2, *[1] * (values.ndim - 1))[:, None]
-        near = own.unflatten(0, (2, -1)).roll(1, 1).flatten(0, 1)[:, :1]
+        near = torch.unflatten(own, 0, (2, -1)).roll(1, 1).flatten(0, 1)[:, :1]
         into.append(torch.cat([own, kin, damaged, near], 1))
     return Looked(drawn, seen, network.compare(places[0], kept, alone[0]), alone[0])
 
@@ -153,8 +154,8 @@ def losses(network: JudgeNetwork, batch: Batch) -> tuple[Tensor, dict[str, float
         "parts": 0.5 * F.cross_entropy(map_of, parts),
         "identity": 0.1
         * identity_loss(
-            drawn.identity[: len(drawn.identity) // 2].float().unflatten(0, (sets // 2, -1)),
-            shown.identity[: sets // 2 * num].float().unflatten(0, (sets // 2, num)),
+            torch.unflatten(drawn.identity[: len(drawn.identity) // 2].float(), 0, (sets // 2, -1)),
+            torch.unflatten(shown.identity[: sets // 2 * num].float(), 0, (sets // 2, num)),
         ),
     }
     figures = {name: round(term.item(), 4) for name, term in terms.items()}

@@ -99,8 +99,8 @@ def make_batch(kin: Kin, rng: np.random.Generator, num: int, wear: bool = True) 
     if wear:
         shown = shaken(shown, rng)
     return Batch(
-        _inputs(drawings).unflatten(0, (2 * num, -1)),
-        shown[: 2 * num * NUM_SCENES].unflatten(0, (2 * num, -1)),
+        torch.unflatten(_inputs(drawings), 0, (2 * num, -1)),
+        torch.unflatten(shown[: 2 * num * NUM_SCENES], 0, (2 * num, -1)),
         shown[2 * num * NUM_SCENES :],
         torch.from_numpy(labels[:, drawn]),
         torch.from_numpy(labels[:, last:]),

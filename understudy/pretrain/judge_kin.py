@@ -95,8 +95,8 @@ def kin_of(stranger: Stranger, rng: random.Random, wishes: Sequence[Attributes])
     for _ in range(TRIES):
         other = variant(stranger, rng)
         for wish in (wishes[0], wishes[3]):
-            pair = [paint(each.look(), wish, 0).pixels for each in (stranger, other)]
-            if visible(*pair).sum() >= VISIBLE_PIXELS:
+            before, after = (paint(each.look(), wish, 0).pixels for each in (stranger, other))
+            if visible(before, after).sum() >= VISIBLE_PIXELS:
                 return other
     return None
 
