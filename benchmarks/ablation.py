@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from quality import values  # the other benchmark's: verdicts as a column for each (hero, prompt, seed)
 from torch import Tensor
 
 import understudy
@@ -34,7 +33,7 @@ from understudy.methods import open_base_painter, open_painter
 from understudy.methods.examples import CLASS_PICTURES_FOLDER
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DreamBoothLora
-from understudy.runs import Checkpoint, Run, open_run
+from understudy.runs import VERDICTS_FILE, Checkpoint, Run, open_run
 from understudy.terminal import listening
 from understudy.world.captions import STUDY_PROMPTS
 from understudy.world.heroes import Hero, hero, oracle
@@ -170,6 +169,19 @@ def _column(losses: Mapping[int, Losses], step: str, levels: Sequence[int]) -> d
     }
 
 
+def _passed(folders: Sequence[Path]) -> dict[Key, float]:
+    """Whether a picture passed, by (hero, prompt, seed)."""
+    found: dict[Key, float] = {}
+    for folder in folders:
+        prompts: dict[str, int] = {}
+        for line in (folder / VERDICTS_FILE).read_text(encoding="utf-8").splitlines():
+            verdict = json.loads(line)
+            place = prompts.setdefault(verdict["scene"]["prompt"], len(prompts))
+            key = (folder.name.rsplit("-", 1)[1], f"{place:02d}", verdict["scene"]["seed"])
+            found[key] = float(verdict["passed"])
+    return found
+
+
 def _say(estimate: Estimate) -> str:
     return f"{estimate.mean:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
@@ -211,9 +223,7 @@ def _loss_cells(row: Row, first: Row, losses: Mapping[str, Mapping[int, Losses]]
 
 
 def _quality_cells(row: Row, first: Row, seeds: Sequence[int], out: Path) -> list[str]:
-    mine, other = (
-        values([out / f"{one.slug}-{seed:04d}" for seed in seeds])["quality"] for one in (row, first)
-    )
+    mine, other = (_passed([out / f"{one.slug}-{seed:04d}" for seed in seeds]) for one in (row, first))
     return [_say(bootstrap_mean(mine)), _say(bootstrap_difference(mine, other))]
 
 

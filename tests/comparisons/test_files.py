@@ -44,14 +44,14 @@ def test_paths_are_from_where_the_file_lies(tmp_path: Path) -> None:
         (HERO, "rows: Field required"),
         (HERO + ROW + "colour = 1\n", "rows.1.colour"),
         (HERO + '[[rows]]\nmethod = "magic"\n', "rows.1.method: there is no 'magic'"),
-        (HERO + ROW + 'preset = "thesis"\n', "rows.1.preset"),
+        (HERO + ROW + 'preset = "papers"\n', "rows.1.preset"),
         (HERO + ROW + LEARNING + "knobs = { rank = 0 }\n", "rows.2.knobs: rank"),
         (HERO + LEARNING + "knobs = { seed = 1 }\n", "rows.1.knobs.seed: say it in learning_seeds"),
         (HERO + LEARNING + "at_steps = [150]\n", "rows.1.at_steps: no weights are kept of step 150"),
         (HERO + LEARNING + "at_steps = [500]\n", "rows.1.at_steps"),
         (HERO + ROW + "at_steps = [1]\n", "rows.1.at_steps"),
         (HERO + ROW + "draw_steps = [2000]\n", "rows.1.draw_steps"),
-        (HERO + ROW + "learning_seeds = [1]\n", "rows.1.learning_seeds"),
+        (HERO + ROW + "learning_seeds = [-1]\n", "rows.1.learning_seeds"),
         (HERO + ROW + ROW, "labels must differ in a letter or digit, not so 'prompt-only'"),
         (HERO + HERO + ROW, "twice there is 'hero-3'"),
         ("[[characters]]\n" + ROW, "characters.1: give either"),
@@ -101,21 +101,22 @@ learning_seeds = [5]
 """
     plan = make_plan(read_comparison(write(tmp_path, text)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert [run.learning_seed for run in plan.runs] == [None, 0, 7, 5] * 2
+    assert [run.learning_seed for run in plan.runs] == [0, 7, 0, 7, 5] * 2
     assert plan.lines == [
         "prompt-only",
         *(f"dreambooth-lora, step {at}, drawn in {steps}" for at in (100, 400) for steps in (10, 20)),
         "One: seed",
     ]
-    names = [run.folder.relative_to(tmp_path / "out" / "runs").as_posix() for run in plan.runs[:4]]
+    names = [run.folder.relative_to(tmp_path / "out" / "runs").as_posix() for run in plan.runs[:5]]
     assert [name.rsplit("-", 1)[0] for name in names] == [
-        "hero-3/prompt-only",
+        "hero-3/prompt-only-seed-0",
+        "hero-3/prompt-only-seed-7",
         "hero-3/dreambooth-lora-seed-0",
         "hero-3/dreambooth-lora-seed-7",
         "hero-3/one-seed-seed-5",
     ]
     folders = [
-        sitting.folder.relative_to(plan.runs[1].folder).as_posix() for sitting in plan.runs[1].sittings
+        sitting.folder.relative_to(plan.runs[2].folder).as_posix() for sitting in plan.runs[2].sittings
     ]
     assert folders[0] == "judged-at-000100-drawn-in-0010"
     assert len(set(folders)) == 4

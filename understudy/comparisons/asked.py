@@ -92,11 +92,6 @@ class Row(Knobs):
         except UserError as error:
             raise UserError(f"preset: {error}") from error
 
-    @property
-    def is_seeded(self) -> bool:
-        """Whether the method has a seed of learning."""
-        return "seed" in RECIPES[self.method].model_fields
-
 
 class Comparison(Knobs):
     """What is compared; all but the characters and the rows may be left out."""
@@ -183,8 +178,6 @@ def _check_row(row: Row, base: str) -> None:
     recipe = row.recipe(base, None)
     if "seed" in row.knobs:
         raise UserError("knobs.seed: say it in learning_seeds")
-    if row.learning_seeds and not row.is_seeded:
-        raise UserError(f"learning_seeds: {row.method} has none")
     for steps in row.draw_steps:
         try:
             DrawSettings(steps=steps)

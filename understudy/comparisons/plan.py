@@ -41,8 +41,7 @@ class PlannedRun(_Frozen):
 
     entry: Entry
     row: Row
-    learning_seed: int | None
-    """None where the method has no seed."""
+    learning_seed: int
     recipe: Recipe
     folder: Path
     prompts: tuple[str, ...]
@@ -60,9 +59,7 @@ class PlannedRun(_Frozen):
     @property
     def says(self) -> str:
         """What it is, for people."""
-        return f"{name_of(self.entry)}, {self.row.title}" + (
-            "" if self.learning_seed is None else f", learning seed {self.learning_seed}"
-        )
+        return f"{name_of(self.entry)}, {self.row.title}, learning seed {self.learning_seed}"
 
 
 @dataclass(frozen=True)
@@ -123,11 +120,10 @@ def load_character(entry: Entry, notify: Notify = ignore) -> Character:
 def _runs(
     comparison: Comparison, out: Path, entry: Entry, row: Row, character: Character
 ) -> Iterator[PlannedRun]:
-    seeds: tuple[int | None, ...] = row.learning_seeds or comparison.learning_seeds
-    for seed in seeds if row.is_seeded else (None,):
+    for seed in row.learning_seeds or comparison.learning_seeds:
         recipe = row.recipe(comparison.base, seed)
-        parts = [slug(row.title), *([] if seed is None else [f"seed-{seed}"]), _digest(recipe, character)]
-        folder = out / RUNS / name_of(entry) / "-".join(parts)
+        name = f"{slug(row.title)}-seed-{seed}-{_digest(recipe, character)}"
+        folder = out / RUNS / name_of(entry) / name
         yield PlannedRun(
             entry=entry,
             row=row,
