@@ -134,7 +134,7 @@ def test_words_of_the_character() -> None:
 
 
 def test_a_learned_word_begins_as_the_template_says() -> None:
-    assert TextualInversion().initial_words("Pip", "owl") == "owl"
+    assert TextualInversion().initial_words("Pip", "owl") == "an owl"
     assert DreamBoothLora(initial="red {noun}").initial_words("Pip", "owl") == "red owl"
 
 

@@ -52,11 +52,11 @@ def test_nothing_but_the_word_learns(inverted: Run) -> None:
     assert not (inverted.folder / "class_pictures").exists()
 
 
-def test_the_word_begins_as_the_noun(toy_base: Path, pip: Character, tmp_path: Path) -> None:
-    update = {"steps": 1, "vectors": 4, "learning_rate": 1e-9, "averaging": 0.0, "snapshot_every": 1}
+def test_the_word_begins_as_the_noun_with_its_article(toy_base: Path, pip: Character, tmp_path: Path) -> None:
+    update = {"steps": 1, "vectors": 5, "learning_rate": 1e-9, "averaging": 0.0, "snapshot_every": 1}
     run = learn(pip, make_word_recipe(toy_base).model_copy(update=update), tmp_path)
     pipe = StableDiffusionPipeline.from_pretrained(toy_base, safety_checker=None)
-    tokens = pipe.tokenizer("girl", add_special_tokens=False).input_ids
+    tokens = pipe.tokenizer("a girl", add_special_tokens=False).input_ids
     assert torch.allclose(word_of(run, 1), pipe.text_encoder.get_input_embeddings().weight[tokens], atol=1e-6)
 
 

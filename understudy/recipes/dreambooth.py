@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from understudy.recipes.knobs import NotAll
 from understudy.recipes.tuning import Finetune
 
 
@@ -45,14 +44,11 @@ class DreamBooth(Finetune):
 
     method: Literal["dreambooth"] = "dreambooth"
 
-    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate: float = Field(3e-4, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
 
     text_learning_rate: float = Field(0.0, ge=0)
     """The learning rate of the text encoder; 0 leaves it as it is."""
-
-    prior_share: NotAll = 0.25
-    """Share of the pictures in a step that are class pictures."""
 
     checkpointing: bool = False
     """Compute again what a large denoiser would have to keep: less memory, and a third more time."""

@@ -22,6 +22,7 @@ class TextualInversion(LearnsWord):
         # The rate is 0.005 for each of four pictures on two cards; its prompts' templates say no captions.
         "paper": {
             "vectors": 1,
+            "initial": "{noun}",
             "learning_rate": 0.04,
             "steps": 5000,
             "batch": 4,
@@ -38,10 +39,13 @@ class TextualInversion(LearnsWord):
 
     method: Literal["textual-inversion"] = "textual-inversion"
 
-    vectors: int = Field(4, ge=1, le=MAX_VECTORS)
+    steps: int = Field(800, ge=1)
+    """How many steps to learn; a finished run goes on when this is raised."""
+
+    vectors: int = Field(8, ge=1, le=MAX_VECTORS)
     """Learn a word of its own for the character, of so many vectors."""
 
-    learning_rate: float = Field(5e-3, gt=0)
+    learning_rate: float = Field(2e-2, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
 
     caption_dropout: NotAll = 0.0

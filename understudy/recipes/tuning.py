@@ -190,8 +190,8 @@ class LearnsWord(Finetune):
     vectors: int = Field(0, ge=0, le=MAX_VECTORS)
     """Learn a word of its own for the character, of so many vectors; 0 takes the name as it is."""
 
-    initial: str = "{noun}"
-    """What that word means to begin with: a template of {name} and {noun}."""
+    initial: str = "{a_noun}"
+    """What that word means to begin with: a template of {name}, {noun} and {a_noun}."""
 
     @model_validator(mode="after")
     def _known_initial(self) -> Self:
@@ -204,7 +204,7 @@ class LearnsWord(Finetune):
 
     def initial_words(self, name: str, noun: str) -> str:
         """What the learned word means to begin with."""
-        return fill(self.initial, {"name": name, "noun": noun})
+        return fill(self.initial, {"name": name, "noun": noun, "a_noun": with_article(noun)})
 
 
 class ReadsAnew(LearnsWord):
