@@ -44,7 +44,7 @@ def learn(character: Character, recipe: DreamBoothLora, run: Run, review: Review
     plan = run.manifest.plan
     with following(plan):
         base = open_base(find_base(recipe.base), plan, recipe.min_snr)
-        examples = _resident_examples(base, character, recipe, run, notify)
+        examples = resident_examples(base, character, recipe, run, notify)
         weights = add_adapter(base, recipe)
 
         def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:
@@ -104,9 +104,10 @@ def write_adapter(
     path.write_bytes(order_metadata(content))
 
 
-def _resident_examples(
+def resident_examples(
     base: Sd1Base, character: Character, recipe: DreamBoothLora, run: Run, notify: Notify
 ) -> Examples:
+    """The run's examples; what is missing of them and of the class pictures is made by the base as it is."""
     path = run.folder / EXAMPLES_FILE
     try:
         return Examples.load(path, base.plan.device)

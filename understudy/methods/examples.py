@@ -26,7 +26,8 @@ from understudy.recipes import Finetune, place_subject
 from understudy.runs import write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
-ENCODE_BATCH = 8
+ENCODE_BATCH = 2
+"""Small, because the encoder at full size needs more memory than all steps: nothing else decides the peak."""
 UNREADABLE = (OSError, ValueError, SafetensorError)
 
 

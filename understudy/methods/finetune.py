@@ -38,13 +38,26 @@ def finetune(
     A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled` when
     the listener does, after saving.
     """
-    decks = make_decks(examples, recipe)
-    tuning = _Tuning(base, examples, recipe, decks, _begin(weights, recipe), write_weights)
+    tuning = begin_tuning(base, weights, examples, recipe, write_weights)
     learn_steps(tuning, recipe, run, review, notify)
 
 
 @dataclass(frozen=True)
-class _Tuning:
+class Question:
+    """What the denoiser is asked in a step, B examples at once, and what it should answer.
+
+    weight (B, 1, H, W): how much an error counts at each place.
+    """
+
+    noisy: Tensor
+    times: Tensor
+    prompts: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class Tuning:
     """The learner: one Adam on a part of the base."""
 
     base: Sd1Base
@@ -55,17 +68,25 @@ class _Tuning:
     write_weights: WriteWeights
 
     def step(self, number: int) -> dict[str, Tensor]:
+        loss = step_loss(self.base, self.examples, self.decks.deal(number), self.recipe, number)
+        torch.autograd.backward(loss)
+        self.apply_gradients(number)
+        return {"loss": loss.detach()}
+
+    def ask(self, number: int) -> Question:
+        """What the denoiser is asked in the step `number`."""
+        return ask(self.base, self.examples, self.decks.deal(number), self.recipe, number)
+
+    def apply_gradients(self, number: int) -> None:
+        """Move the weights by the gradients that the step `number` left on them."""
         optimizer = self.training.optimizer
         warmth = min(1.0, (number + 1) / max(1, self.recipe.warmup_steps))
         for group in optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * warmth
-        loss = step_loss(self.base, self.examples, self.decks.deal(number), self.recipe, number)
-        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
         self.training.update_average(self.recipe.averaging, number + 1)
-        return {"loss": loss.detach()}
 
     def tensors(self) -> dict[str, Tensor]:
         return self.training.tensors()
@@ -77,8 +98,26 @@ class _Tuning:
         self.write_weights(self.training.average, folder)
 
 
+def begin_tuning(
+    base: Sd1Base,
+    weights: Mapping[str, nn.Parameter],
+    examples: Examples,
+    recipe: Finetune,
+    write_weights: WriteWeights,
+) -> Tuning:
+    """The learner of `weights` before its first step."""
+    decks = make_decks(examples, recipe)
+    return Tuning(base, examples, recipe, decks, _begin(weights, recipe), write_weights)
+
+
 def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, step: int) -> Tensor:
     """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
+    question = ask(base, examples, rows, recipe, step)
+    return weigh(base.predict(question.noisy, question.times, question.prompts), question)
+
+
+def ask(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, step: int) -> Question:
+    """What the denoiser is asked about the examples in `rows`, with the randomness of (seed, step)."""
     device = examples.mean.device
     random = keyed(recipe.seed, "step", step)
     shape = (len(rows), *examples.mean.shape[1:])
@@ -92,9 +131,13 @@ def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetu
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
     prompts = examples.prompts[examples.prompt[row] * is_captioned]
-    answer = base.predict(seen.noisy, times, prompts)
-    error = (answer - seen.target).square() * examples.mask[row]
-    return (error.mean(dim=(1, 2, 3)) * seen.weight * examples.weight[row]).mean()
+    counts = (seen.weight * examples.weight[row]).reshape(-1, 1, 1, 1)
+    return Question(seen.noisy, times, prompts, seen.target, examples.mask[row] * counts)
+
+
+def weigh(answer: Tensor, question: Question) -> Tensor:
+    """The weighted loss of the denoiser's answer, one number for all examples."""
+    return ((answer - question.target).square() * question.weight).mean()
 
 
 def _begin(weights: Mapping[str, nn.Parameter], recipe: Finetune) -> Training:
