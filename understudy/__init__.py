@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
     from understudy.judging import judge
-    from understudy.methods import learn, open_painter
+    from understudy.methods import learn, learn_together, open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import DrawSettings, DreamBoothLora, Gan, PromptOnly, ScratchDiffusion
     from understudy.redrawing import redraw
     from understudy.reports.description import describe
     from understudy.reports.report import report
+    from understudy.sweeps import sweep
 
 __all__ = [
     "Character",
@@ -44,12 +45,14 @@ __all__ = [
     "draw_best",
     "judge",
     "learn",
+    "learn_together",
     "make_sheet",
     "open_painter",
     "read_character",
     "read_sketch",
     "redraw",
     "report",
+    "sweep",
     "write_grid",
 ]
 
@@ -76,6 +79,7 @@ _HOMES = {
     "draw_best": "picking",
     "judge": "judging",
     "learn": "methods",
+    "learn_together": "methods",
     "make_sheet": "comics.sheet",
     "open_painter": "methods",
     "read_character": "drawings.read",
@@ -83,6 +87,7 @@ _HOMES = {
     "redraw": "redrawing",
     "write_grid": "pictures",
     "report": "reports.report",
+    "sweep": "sweeps",
 }
 
 

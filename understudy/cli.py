@@ -18,6 +18,7 @@ from understudy.commands.learn import learn
 from understudy.commands.redraw import redraw
 from understudy.commands.report import report
 from understudy.commands.sheet import sheet
+from understudy.commands.sweep import sweep
 from understudy.commands.verb import Verb
 
 STOPPED = 130  # what shells report for Ctrl-C
@@ -45,6 +46,7 @@ def commands() -> None:
 for verb in (
     describe,
     learn,
+    sweep,
     draw,
     redraw,
     cut_out,

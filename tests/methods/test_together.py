@@ -14,17 +14,18 @@ from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, learn_together, open_painter
+from understudy.methods.dreambooth_lora import WEIGHTS_FILE
 from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.runs import Run, open_run
 
-ROUNDING = 2e-6
-"""Largest difference of a weight, of weights up to 0.2, after nine steps at rates up to 3e-3."""
+ROUNDING = 1e-5
+"""Largest difference of the weights, as a share of their norm; 1e-6 is usual after nine steps."""
 
 
 def make_recipes(base: Path) -> dict[str, DreamBoothLora]:
     plain = make_recipe(base)
     knobs: dict[str, dict[str, object]] = {
-        "fast": {"learning_rate": 3e-3},
+        "fast": {"learning_rate": 6e-3},
         "small": {"rank": 2, "alpha": 1.0},
         "other": {"seed": 7},
     }
@@ -79,10 +80,14 @@ def test_each_ends_as_if_it_were_alone(
     alone = learn(pip, recipes[name], tmp_path)
     expected, found = tensors_of(alone), tensors_of(together[name])
     assert expected.keys() == found.keys()
-    for key, tensor in expected.items():
-        if "adam" not in key:  # moments are as small as gradients
-            torch.testing.assert_close(found[key], tensor, rtol=0, atol=ROUNDING, msg=key)
-    assert any(tensor.abs().max() > 100 * ROUNDING for key, tensor in expected.items() if "lora_B" in key)
+    for file in (WEIGHTS_FILE, "state.safetensors weights"):
+        difference, weights = (
+            torch.cat([one.flatten() for key, one in tensors.items() if key.startswith(file)])
+            for tensors in ({key: found[key] - one for key, one in expected.items()}, expected)
+        )
+        assert difference.norm() < ROUNDING * weights.norm()
+    ups = [tensor for key, tensor in expected.items() if "lora_B" in key]
+    assert all(tensor.abs().max() > 100 * ROUNDING for tensor in ups)
     assert [one.step for one in together[name].checkpoints()] == [one.step for one in alone.checkpoints()]
     for file in ("examples.safetensors", "class_pictures/0002.png"):
         assert (together[name].folder / file).read_bytes() == (alone.folder / file).read_bytes()
@@ -106,9 +111,7 @@ def test_a_stop_and_a_kill_end_in_the_same_weights(
         with pytest.raises(how):
             learn_in(tmp_path, recipes, pip, end_at(step, how))
     # As if the kill had come when only one of them was saved.
-    ahead = open_run(tmp_path / "fast").newest_state()
     behind = open_run(tmp_path / "small").newest_state()
-    assert ahead is not None
     assert behind is not None
     (behind.folder / "checkpoint.json").unlink()
     for run in learn_in(tmp_path, recipes, pip):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.gan as gan
@@ -33,6 +33,8 @@ from understudy.runs import (
 )
 
 __all__ = ["Painter", "learn", "learn_together", "open_base_painter", "open_painter"]
+
+Folder = TypeVar("Folder", bound=StrPath)
 
 
 def learn(
@@ -71,7 +73,7 @@ def learn(
 
 def learn_together(
     character: Character,
-    recipes: Mapping[StrPath, DreamBoothLora],
+    recipes: Mapping[Folder, DreamBoothLora],
     notify: Notify = ignore,
     device: str = "auto",
     grid_intensity: float | None = None,
