@@ -46,13 +46,13 @@ def commands() -> None:
 for verb in (
     describe,
     learn,
-    sweep,
     draw,
     redraw,
     cut_out,
     sheet,
     judge,
     report,
+    sweep,
     hero,
     demo,
 ):

