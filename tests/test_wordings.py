@@ -10,8 +10,8 @@ import pytest
 
 from understudy.domain import Attributes, Character, Drawing, Picture, Scene
 from understudy.learning import learn, score
-from understudy.methods.prompt_only import Tried, read_wordings
 from understudy.recipes import PromptOnly
+from understudy.trials import Tried, read_wordings
 from understudy.wordings import first_look, name_colours, suggest
 from understudy.world.captions import parse
 from understudy.world.heroes import drawings, hero, oracle

@@ -10,8 +10,8 @@ import numpy as np
 from understudy.domain import Character, Drawing
 from understudy.drawings.flattening import find_paints
 from understudy.drawings.oklab import to_oklab
-from understudy.methods.prompt_only import Tried
 from understudy.recipes import PromptOnly, fill_wording, with_article
+from understudy.trials import Tried
 from understudy.world import phrases
 from understudy.world.palette import RGB
 from understudy.world.vocabulary import KINDS, TRAITS

@@ -11,9 +11,10 @@ import pytest
 
 from understudy.domain import Character, Picture, Scene, UserError
 from understudy.methods import learn, open_painter
-from understudy.methods.prompt_only import WORDINGS_FILE, Trial, Tried, read_wordings
+from understudy.methods.prompt_only import Trial
 from understudy.recipes import DrawSettings, PromptOnly, place_wording
 from understudy.runs import Run, open_run
+from understudy.trials import WORDINGS_FILE, Tried, read_wordings
 
 FAST = DrawSettings(steps=1)
 SCORES = {"a girl": 0.1, "a cartoon of a red girl": 0.7, "a red girl": 0.4}

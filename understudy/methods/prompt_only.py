@@ -6,24 +6,21 @@ is, and how the others fared, stands in the run's `wordings.json`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from understudy.bases.sd1 import Sd1Base
-from understudy.domain import Character, Picture, Scene, UserError
+from understudy.domain import Character, Picture, Scene
 from understudy.events import Notify, Step, ignore
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter, describe_run
 from understudy.methods.reviewing import Review
 from understudy.recipes import DrawSettings, PromptOnly, place_wording
-from understudy.runs import Checkpoint, Run, write_whole
+from understudy.runs import Checkpoint, Run
+from understudy.trials import Tried, Wordings, read_wordings, write_wordings
 
-WORDINGS_FILE = "wordings.json"
 TRIED_ON = (
     "{name} standing, front view",
     "{name} smiling, front view",
@@ -31,29 +28,6 @@ TRIED_ON = (
     "a portrait of {name}",
 )
 """Scenes of the trial, in turn; with "a picture of" before the name where it stands first."""
-
-
-class Tried(BaseModel):
-    """A wording that was drawn, and what the judge makes of its pictures: higher is better."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    wording: str
-    score: float
-
-
-class Wordings(BaseModel):
-    """All that were tried, in that order, and the best of them; `chosen` is None until all are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tried: tuple[Tried, ...] = ()
-    chosen: str | None = None
-
-    @property
-    def best(self) -> Tried | None:
-        """The first of the highest score."""
-        return max(self.tried, key=lambda one: one.score, default=None)
 
 
 @dataclass(frozen=True)
@@ -94,17 +68,6 @@ def open_painter(
         yield _painter(base, run, wording, {**describe_run(run, checkpoint), "wording": wording}, notify)
 
 
-def read_wordings(run: Run) -> Wordings:
-    """What was tried in a run; nothing where no trial was made. Raises `UserError` if it is damaged."""
-    path = run.folder / WORDINGS_FILE
-    if not path.exists():
-        return Wordings()
-    try:
-        return Wordings.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise UserError(f"{path} cannot be read: remove it, and learn in a new folder.") from error
-
-
 def _try(character: Character, recipe: PromptOnly, run: Run, notify: Notify, trial: Trial) -> None:
     """Draw and score wordings until no more are suggested; what was scored already is not drawn again."""
     found = read_wordings(run)
@@ -116,10 +79,10 @@ def _try(character: Character, recipe: PromptOnly, run: Run, notify: Notify, tri
                 pictures = list(painter(_scenes(character.name, recipe), settings))
                 one = Tried(wording=wording, score=trial.score(pictures, character))
                 found = Wordings(tried=(*found.tried, one))
-                _write(run, found)
+                write_wordings(run, found)
                 notify(Step("trying wordings", len(found.tried), len(found.tried) + 1))
     best = found.best
-    _write(run, found.model_copy(update={"chosen": best.wording if best else None}))
+    write_wordings(run, found.model_copy(update={"chosen": best.wording if best else None}))
 
 
 def _scenes(name: str, recipe: PromptOnly) -> list[Scene]:
@@ -136,11 +99,6 @@ def _painter(base: Sd1Base, run: Run, wording: str, facts: dict[str, str], notif
     return PipelinePainter(
         base, lambda prompt: base.prompting.complete(place_wording(prompt, name, wording)), facts, notify
     )
-
-
-def _write(run: Run, wordings: Wordings) -> None:
-    text = json.dumps(wordings.model_dump(), indent=1, ensure_ascii=False)
-    write_whole(run.folder / WORDINGS_FILE, (text + "\n").encode())
 
 
 def _write_nothing(folder: Path) -> None:

@@ -12,7 +12,6 @@ from understudy.drawings.keep import kept_character
 from understudy.events import Notify, Step, ignore
 from understudy.footprint import Footprint, read_footprint
 from understudy.judges.quality import QualityReport, summarise
-from understudy.methods.prompt_only import read_wordings
 from understudy.recipes import PromptOnly, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.coverage import count_drawings
@@ -36,6 +35,7 @@ from understudy.reports.repeating import (
 )
 from understudy.reports.shares import faults, shares_by_attribute, shares_by_prompt
 from understudy.runs import Run, StrPath, open_run, write_whole
+from understudy.trials import read_wordings
 from understudy.world.heroes import Hero
 
 REPORT_FILE = "report.html"
