@@ -106,8 +106,8 @@ def learn_together(
     The recipes may differ in learning rate, rank, alpha and seed. Every run ends as if it had been learned
     alone, but for rounding, in less time than one after another; the same call goes on with what is there. A
     run that was begun otherwise is learned by itself, and its footprint is its share of the whole. Raises
-    `UserError` where the recipes differ in anything else, or two folders have one name, and `Cancelled` when
-    the listener stops the work.
+    `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
+    or two folders have one name, and `Cancelled` when the listener stops the work.
     """
     folders = [Path(folder) for folder in recipes]
     names = tuple(sorted(folder.resolve().name for folder in folders))
