@@ -62,6 +62,26 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 # ---------------------------------------------------------------- verbs
 
 
+def test_sweep_learns_every_combination(
+    drawings: Path, toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn = learn_arguments(drawings, toy_base, tmp_path, steps=1)
+    place = learn.index("--run")
+    swept = [*("sweep", *learn[1:place], "--out", str(tmp_path / "all"), *learn[place + 2 :])]
+    axes = ("--set", "learning_rate=1e-4,1e-3", "--set", "targets=attention,attention+time")
+    assert run_command([*swept, *axes]) == 0
+    names = capsys.readouterr().out.splitlines()
+    assert [Path(name).name for name in names] == [
+        f"learning_rate={rate},targets={targets}"
+        for rate in ("1e-4", "1e-3")
+        for targets in ("attention", "attention+time")
+    ]
+    assert 'targets = ["attention", "time"]' in (Path(names[1]) / "recipe.toml").read_text()
+    assert all((Path(name) / "checkpoints" / "000001").is_dir() for name in names)
+    for wrong, what in (("rank", "no knob with values"), ("rank=a", "rank"), ("colour=1", "colour")):
+        assert what in mistake(capsys, *swept, "--set", wrong)
+
+
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     code = (
         "import sys; from understudy.cli import run_command; run_command(['--help']); "
@@ -79,7 +99,7 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     text = capsys.readouterr().out
     lines = text.partition("Commands:\n")[2].splitlines()
     verbs = ["describe", "learn", "draw", "redraw", "flatten", "cut-out", "sheet", "judge", "report"]
-    verbs += ["export", "compare", "hero", "demo"]
+    verbs += ["export", "compare", "sweep", "hero", "demo"]
     assert [line.split()[0] for line in lines] == verbs
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 

@@ -25,7 +25,7 @@ LAYERS = (
     {"flattening", "wordings"},
     {"learning"},
     {"choosing"},
-    {"comics", "reports"},
+    {"comics", "reports", "sweeps"},
     {"comparisons"},
     {"terminal", "options"},
     {"demo"},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from understudy.exporting import export
     from understudy.judging import judge
     from understudy.learning import learn
-    from understudy.methods import open_painter
+    from understudy.methods import learn_together, open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from understudy.redrawing import redraw
     from understudy.reports.description import describe
     from understudy.reports.report import report
+    from understudy.sweeps import sweep
 
 __all__ = [
     "Character",
@@ -61,12 +62,14 @@ __all__ = [
     "export",
     "judge",
     "learn",
+    "learn_together",
     "make_sheet",
     "open_painter",
     "read_character",
     "read_sketch",
     "redraw",
     "report",
+    "sweep",
     "write_grid",
 ]
 
@@ -98,6 +101,7 @@ _HOMES = {
     "export": "exporting",
     "judge": "judging",
     "learn": "learning",
+    "learn_together": "methods",
     "make_sheet": "comics.sheet",
     "open_painter": "methods",
     "read_character": "drawings.read",
@@ -105,6 +109,7 @@ _HOMES = {
     "redraw": "redrawing",
     "write_grid": "pictures",
     "report": "reports.report",
+    "sweep": "sweeps",
 }
 
 

@@ -22,6 +22,7 @@ from understudy.commands.learn import learn
 from understudy.commands.redraw import redraw
 from understudy.commands.report import report
 from understudy.commands.sheet import sheet
+from understudy.commands.sweep import sweep
 from understudy.commands.verb import Verb
 
 STOPPED = 130  # what shells report for Ctrl-C
@@ -59,6 +60,7 @@ for verb in (
     report,
     export,
     compare,
+    sweep,
     hero,
     demo,
 ):

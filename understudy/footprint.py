@@ -79,11 +79,13 @@ def measuring(
     notify: Notify,
     grid_intensity: float | None = None,
     open_energy: Callable[[str], EnergyMeter] = open_meter,
+    share: float = 1.0,
 ) -> Iterator[Notify]:
     """Add what happens within to the run's `footprint.json`; what is within must tell the yielded listener.
 
     The file is written every ten seconds and at the end, also after an error; not at all where nothing was
-    left to learn. `grid_intensity` is in g CO2e per kWh. Raises `UserError` where it is no such number.
+    left to learn. `grid_intensity` is in g CO2e per kWh; `share` is the run's own part of the time and the
+    electricity, where several are learned at once. Raises `UserError` where the intensity is no such number.
     """
     intensity = WORLD_GRID_INTENSITY if grid_intensity is None else grid_intensity
     if not (math.isfinite(intensity) and intensity >= 0):
@@ -95,9 +97,9 @@ def measuring(
     worked = False
 
     def write() -> None:
-        joules = energy.read_joules()
+        joules = share * energy.read_joules()
         session = Footprint(
-            time.monotonic() - began,
+            share * (time.monotonic() - began),
             _peak_memory_bytes(),
             joules / JOULES_PER_WH,
             joules / JOULES_PER_WH / 1000 * intensity,

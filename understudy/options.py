@@ -80,6 +80,14 @@ def make_recipe(method: str, given: Mapping[str, object], preset: str | None = N
         return recipe.from_preset(preset, given) if preset is not None else recipe.model_validate(given)
 
 
+def is_list(method: str, name: str) -> bool:
+    """Whether the knob takes several values at once; raises `UserError` for a method that is not known."""
+    if method not in RECIPES:
+        raise UserError(f"There is no method {method!r}: take one of {', '.join(RECIPES)}.")
+    knob = RECIPES[method].model_fields.get(name)
+    return knob is not None and isinstance(knob.default, tuple)
+
+
 def validated(settings: type[Settings], given: Mapping[str, object]) -> Settings:
     """Settings from what was given on the command line; raises `UserError` for a value that does not fit."""
     with _explaining():

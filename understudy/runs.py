@@ -90,6 +90,9 @@ class Manifest(_Frozen):
     rights: Rights = Rights()
     """Whose the drawings are; runs from before this was recorded state nothing."""
 
+    learned_with: tuple[str, ...] = ()
+    """The names of the folders of all runs that were learned at once, its own among them; none if alone."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -152,6 +155,10 @@ class Run:
     def newest_state(self) -> Checkpoint | None:
         """The newest checkpoint from which learning can go on."""
         return next((c for c in reversed(self.checkpoints()) if c.is_whole(*c.sha256)), None)
+
+    def states(self) -> list[Checkpoint]:
+        """All checkpoints from which learning can go on, by step."""
+        return [checkpoint for checkpoint in self.checkpoints() if checkpoint.is_whole(*checkpoint.sha256)]
 
     def save(self, step: int, write: Callable[[Path], None], keep: bool) -> Checkpoint:
         """Let `write` fill a new checkpoint's folder; older ones go when it is safe on the disk.

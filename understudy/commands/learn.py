@@ -60,7 +60,7 @@ def learn(
     from understudy.options import make_recipe
     from understudy.terminal import listening
 
-    _refuse_words(name)
+    refuse_words(name)
     recipe = make_recipe(method, given(**knobs), preset)
     with listening() as notify:
         character = understudy.read_character(drawings, name, noun, notify, paper)
@@ -68,7 +68,7 @@ def learn(
     say_next("Learned. Now draw", "draw", str(run), f"a picture of {character.name} waving")
 
 
-def _refuse_words(name: str) -> None:
+def refuse_words(name: str) -> None:
     """Raise `UserError` for a name that prompts could say without meaning the character."""
     from understudy.domain import UserError
     from understudy.world.reading import is_plain_word

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import assert_never
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar, assert_never
 
 import understudy.methods.dreambooth as dreambooth
 import understudy.methods.dreambooth_lora as dreambooth_lora
@@ -12,6 +13,7 @@ import understudy.methods.gan as gan
 import understudy.methods.prompt_only as prompt_only
 import understudy.methods.scratch_diffusion as scratch_diffusion
 import understudy.methods.textual_inversion as textual_inversion
+import understudy.methods.together as together
 from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
@@ -45,7 +47,9 @@ from understudy.runs import (
     record_drawings,
 )
 
-__all__ = ["Painter", "learn", "open_base_painter", "open_painter"]
+__all__ = ["Painter", "learn", "learn_together", "open_base_painter", "open_painter"]
+
+Folder = TypeVar("Folder", bound=StrPath)
 
 
 def learn(
@@ -88,6 +92,57 @@ def learn(
                 case _:
                     assert_never(recipe)
         return begun
+
+
+def learn_together(
+    character: Character,
+    recipes: Mapping[Folder, DreamBoothLora],
+    notify: Notify = ignore,
+    device: str = "auto",
+    grid_intensity: float | None = None,
+) -> list[Run]:
+    """Learn the character by several recipes at once, each in the run folder that is its key.
+
+    The recipes may differ in learning rate, rank, alpha and seed. Every run ends as if it had been learned
+    alone, but for rounding, in less time than one after another; the same call goes on with what is there. A
+    run that was begun otherwise is learned by itself, and its footprint is its share of the whole. Raises
+    `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
+    or two folders have one name, and `Cancelled` when the listener stops the work.
+    """
+    folders = [Path(folder) for folder in recipes]
+    names = tuple(sorted(folder.resolve().name for folder in folders))
+    if len(set(names)) < len(names):
+        raise UserError("Two of the run folders have the same name: give each its own.")
+    if not all(map(together.can_join, recipes.values())):
+        raise UserError(
+            "Only the adapter lora, by the optimizer adam and without vectors, text_learning_rate, min_rank "
+            "and pull, is learned together with others: learn the others alone."
+        )
+    first, *others = recipes.values()
+    if not all(together.can_share(first, other) for other in others):
+        knobs = ", ".join(sorted(together.OWN_KNOBS))
+        raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
+    manifest = _make_manifest(character, first, device).model_copy(update={"learned_with": names})
+    with ExitStack() as stack:
+        runs = [
+            stack.enter_context(begin_run(folder, recipe, manifest))
+            for folder, recipe in zip(folders, recipes.values(), strict=True)
+        ]
+        note_other_versions(runs[0].manifest, notify)
+        joined: dict[Run, DreamBoothLora] = {}
+        for run, recipe in zip(runs, recipes.values(), strict=True):
+            keep_drawings(character, run)
+            if run.manifest.learned_with == names:
+                joined[run] = recipe
+            else:
+                with measuring(run, notify, grid_intensity) as listen:
+                    dreambooth_lora.learn(character, recipe, run, never_stop, listen)
+        if joined:
+            listen = notify
+            for run in joined:
+                listen = stack.enter_context(measuring(run, listen, grid_intensity, share=1 / len(joined)))
+            together.learn(character, list(joined.values()), list(joined), listen)
+    return runs
 
 
 @contextmanager

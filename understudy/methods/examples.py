@@ -27,7 +27,8 @@ from understudy.runs import Run, write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
 CLASS_PICTURES_FOLDER = "class_pictures"
-ENCODE_BATCH = 8
+ENCODE_BATCH = 2
+"""Small, because the encoder at full size needs more memory than all steps: nothing else decides the peak."""
 UNREADABLE = (OSError, ValueError, SafetensorError)
 
 

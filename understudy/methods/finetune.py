@@ -52,14 +52,26 @@ def finetune(
     step. A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled`
     when the listener does, after saving.
     """
-    decks = make_decks(examples, recipe)
-    training = _begin(parts, recipe)
-    tuning = _Tuning(base, parts, examples, condition, recipe, decks, training, write_weights, pull)
+    tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull)
     learn_steps(tuning, recipe, run, review, notify)
 
 
 @dataclass(frozen=True)
-class _Tuning:
+class Question:
+    """What the denoiser is asked in a step, B examples at once, and what it should answer.
+
+    weight (B, 1, H, W): how much an error counts at each place.
+    """
+
+    noisy: Tensor
+    times: Tensor
+    prompts: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class Tuning:
     """The learner: one Adam on parts of the base."""
 
     base: Sd1Base
@@ -73,26 +85,35 @@ class _Tuning:
     pull: Callable[[], Tensor] | None
 
     def step(self, number: int) -> dict[str, Tensor]:
-        optimizer = self.training.optimizer
-        for part, group in zip(self.parts, optimizer.param_groups, strict=True):
-            group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
+        for part in self.parts:
             if part.steps is not None:
                 # What has learned enough takes no part in backward, nor in the norm of the gradients.
                 for weight in part.weights.values():
                     weight.requires_grad_(number < part.steps)
         figures = self._add_gradients(number)
+        self.apply_gradients(number)
+        return figures
+
+    def ask(self, batch: int) -> Question:
+        """What the denoiser is asked in a batch; each step has as many as the recipe accumulates."""
+        return ask(self.base, self.examples, self.condition, self.decks.deal(batch), self.recipe, batch)
+
+    def apply_gradients(self, number: int) -> None:
+        """Move the weights by the gradients that the step `number` left on them."""
+        optimizer = self.training.optimizer
+        for part, group in zip(self.parts, optimizer.param_groups, strict=True):
+            group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
         if self.training.average:
             self.training.update_average(self.recipe.averaging, number + 1)
-        return figures
 
     def _add_gradients(self, number: int) -> dict[str, Tensor]:
         """Of the batches of a step and of the pull; returns their losses."""
         num_batches = self.recipe.accumulation
         losses = []
-        for batch in range(number * num_batches, (number + 1) * num_batches):
+        for batch in batches(number, self.recipe):
             rows = self.decks.deal(batch)
             loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, batch)
             torch.autograd.backward(loss / num_batches)
@@ -115,16 +136,43 @@ class _Tuning:
         self.write_weights(self.training.average or weights, folder)
 
 
+def begin_tuning(
+    base: Sd1Base,
+    parts: Sequence[Part],
+    examples: Examples,
+    condition: Condition,
+    recipe: Finetune,
+    write_weights: WriteWeights,
+    pull: Callable[[], Tensor] | None = None,
+) -> Tuning:
+    """The learner of `parts` before its first step; see `finetune`."""
+    decks = make_decks(examples, recipe)
+    return Tuning(base, parts, examples, condition, recipe, decks, _begin(parts, recipe), write_weights, pull)
+
+
 def _share_of_rate(recipe: Finetune, step: int) -> float:
     """Of the learning rate at a step, counted from 0; of no later step, so that going on is exact."""
     warmth = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
     return warmth * (0.5 ** (step / recipe.rate_half_life) if recipe.rate_half_life else 1.0)
 
 
+def batches(step: int, recipe: Finetune) -> range:
+    """The numbers of the batches whose gradients make a step, counted from 0 over all steps."""
+    return range(step * recipe.accumulation, (step + 1) * recipe.accumulation)
+
+
 def step_loss(
     base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
 ) -> Tensor:
     """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
+    question = ask(base, examples, condition, rows, recipe, step)
+    return weigh(base.predict(question.noisy, question.times, question.prompts), question)
+
+
+def ask(
+    base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+) -> Question:
+    """What the denoiser is asked about the examples in `rows`, with the randomness of (seed, step)."""
     device = examples.mean.device
     random = keyed(recipe.seed, "step", step)
     shape = (len(rows), *examples.mean.shape[1:])
@@ -138,9 +186,14 @@ def step_loss(
     row = torch.tensor(rows, device=device)
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
-    answer = base.predict(seen.noisy, times, condition(examples.prompt[row] * is_captioned))
-    error = (answer - seen.target).square() * examples.mask[row]
-    return (error.mean(dim=(1, 2, 3)) * seen.weight * examples.weight[row]).mean()
+    prompts = condition(examples.prompt[row] * is_captioned)
+    counts = (seen.weight * examples.weight[row]).reshape(-1, 1, 1, 1)
+    return Question(seen.noisy, times, prompts, seen.target, examples.mask[row] * counts)
+
+
+def weigh(answer: Tensor, question: Question) -> Tensor:
+    """The weighted loss of the denoiser's answer, one number for all examples."""
+    return ((answer - question.target).square() * question.weight).mean()
 
 
 def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,16 +23,8 @@ MAX_LOST_S = 10.0
 """How much work a kill may cost at most, where saving takes no more than a tenth of that."""
 
 
-class Learner(Protocol):
-    """What learns: one network or several that learn from each other.
-
-    The random numbers of a step must come from the seed and the step alone, so that a run that was killed and
-    went on ends in the same weights, on a CPU bit for bit.
-    """
-
-    def step(self, number: int) -> Mapping[str, Tensor]:
-        """Make the step `number`, counted from 0; returns figures for the log, left on the device."""
-        ...
+class Kept(Protocol):
+    """What a run keeps of something that learns."""
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a step changes."""
@@ -45,6 +37,26 @@ class Learner(Protocol):
     def write(self, folder: Path) -> None:
         """Write into a checkpoint's folder what drawing needs."""
         ...
+
+
+class Learner(Kept, Protocol):
+    """What learns: one network or several that learn from each other.
+
+    The random numbers of a step must come from the seed and the step alone, so that a run that was killed and
+    went on ends in the same weights, on a CPU bit for bit.
+    """
+
+    def step(self, number: int) -> Mapping[str, Tensor]:
+        """Make the step `number`, counted from 0; returns figures for the log, left on the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of those that learn at once, in steps of their own, and the run that keeps it."""
+
+    kept: Kept
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -117,56 +129,116 @@ def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, no
 
     Raises `Cancelled` when the listener does, after saving.
     """
+    learn_at_once([Member(learner, run)], lambda step: [learner.step(step)], recipe, review, notify)
 
-    def save(step: int, keep: bool) -> Checkpoint:
-        def write(folder: Path) -> None:
-            learner.write(folder)
-            safetensors.torch.save_file(learner.tensors(), folder / STATE_FILE)
 
-        return run.save(step, write, keep)
+def learn_at_once(
+    members: Sequence[Member],
+    make_step: Callable[[int], Sequence[Mapping[str, Tensor]]],
+    recipe: Learning,
+    review: Review,
+    notify: Notify,
+) -> None:
+    """Let `make_step` make all members' steps, with a log, checkpoints and reviews for each run.
+
+    It returns the figures of each. They go on from the newest checkpoint that all have, to the recipe's steps
+    or until the reviewer says stop of all. Raises `Cancelled` when the listener does, after saving.
+    """
+
+    def save(step: int, keep: bool) -> list[Checkpoint]:
+        return [_save(member, step, keep) for member in members]
 
     # Go on from where an earlier call came to.
-    newest = run.newest_state()
-    start = newest.step if newest else 0
-    if newest:
-        learner.restore(safetensors.torch.load_file(newest.folder / STATE_FILE), newest.step)
-    run.rewind(start)
+    start = common_step([member.run for member in members])
+    for member in members:
+        _restore(member, start)
 
-    figures: tuple[tuple[str, float], ...] = ()
-    sums: dict[str, Tensor] = {}
-    num_summed = 0
+    averages: list[dict[str, float]] = []
+    summed = [_Sums() for _ in members]
     saved_at, saving_s = time.monotonic(), 0.0
     notify(Step("learning", start, recipe.steps))
 
     for step in range(start, recipe.steps):
         step_began = time.monotonic()
-        for name, figure in learner.step(step).items():
-            sums[name] = sums[name] + figure if name in sums else figure
-        num_summed += 1
+        for sums, figures in zip(summed, make_step(step), strict=True):
+            sums.add(figures)
         done = step + 1
 
         # What the log and the listener get; the only place that waits for the device.
         if done % LOG_EVERY == 0:
-            figures = tuple((name, total.item() / num_summed) for name, total in sums.items())
-            run.log({"step": done, **dict(figures)})
-            sums = {}
-            num_summed = 0
+            averages = [sums.take_means() for sums in summed]
+            for member, means in zip(members, averages, strict=True):
+                member.run.log({"step": done, **means})
 
         # Nothing older than MAX_LOST_S is ever unsaved, not even if the next step is as slow as this one;
         # but where saving is slow, learning still gets most of the time.
         keep = done % recipe.snapshot_every == 0 or done == recipe.steps
         now = time.monotonic()
         if keep or now - saved_at + (now - step_began) > max(MAX_LOST_S, 10 * saving_s):
-            checkpoint = save(done, keep)
+            checkpoints = save(done, keep)
             saved_at = time.monotonic()
             saving_s = saved_at - now
         try:
-            notify(Step("learning", done, recipe.steps, figures))
-            if keep and _review(run, checkpoint, recipe, review):
+            notify(Step("learning", done, recipe.steps, _mean_of(averages)))
+            if keep and _review_all(members, checkpoints, recipe, review):
                 return
         except Cancelled:
             save(done, keep)
             raise
+
+
+def common_step(runs: Sequence[Run]) -> int:
+    """The newest step from which all of the runs can go on; 0 where there is none."""
+    return max(set.intersection(*({0} | {one.step for one in run.states()} for run in runs)))
+
+
+def _save(member: Member, step: int, keep: bool) -> Checkpoint:
+    def write(folder: Path) -> None:
+        member.kept.write(folder)
+        safetensors.torch.save_file(member.kept.tensors(), folder / STATE_FILE)
+
+    return member.run.save(step, write, keep)
+
+
+def _restore(member: Member, step: int) -> None:
+    """Set a member to its checkpoint of `step`, and forget what its run saved after that."""
+    for checkpoint in member.run.states():
+        if checkpoint.step == step:
+            member.kept.restore(safetensors.torch.load_file(checkpoint.folder / STATE_FILE), step)
+    member.run.rewind(step)
+
+
+@dataclass
+class _Sums:
+    """Figures since the last line of the log, summed on the device."""
+
+    total: dict[str, Tensor] = field(default_factory=dict)
+    num: int = 0
+
+    def add(self, figures: Mapping[str, Tensor]) -> None:
+        for name, figure in figures.items():
+            self.total[name] = self.total[name] + figure if name in self.total else figure
+        self.num += 1
+
+    def take_means(self) -> dict[str, float]:
+        means = {name: total.item() / self.num for name, total in self.total.items()}
+        self.total, self.num = {}, 0
+        return means
+
+
+def _mean_of(averages: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float], ...]:
+    """The members' figures as one, for a listener who hears of all steps once."""
+    if not averages:
+        return ()
+    return tuple((name, sum(one[name] for one in averages) / len(averages)) for name in averages[0])
+
+
+def _review_all(
+    members: Sequence[Member], checkpoints: Sequence[Checkpoint], recipe: Learning, review: Review
+) -> bool:
+    """Whether it is enough of all; every one is reviewed."""
+    both = zip(members, checkpoints, strict=True)
+    return min([_review(member.run, checkpoint, recipe, review) for member, checkpoint in both])
 
 
 def _review(run: Run, checkpoint: Checkpoint, recipe: Learning, review: Review) -> bool:

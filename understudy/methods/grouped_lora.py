@@ -1,0 +1,117 @@
+"""Several low-rank adapters beside one frozen denoiser, each for its own part of the batch.
+
+The base's layers work on the whole batch at once; each adapter sees its own examples only. The idea is that
+of serving many adapters on one base (Chen et al., Punica, arXiv 2310.18547), here for learning them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+DOWN, UP = ".lora_A.default.weight", ".lora_B.default.weight"
+"""How the adapter library ends the names of the two weights of a layer."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Weights by the adapter library's names, and the factor alpha / rank on what they add."""
+
+    weights: Mapping[str, nn.Parameter]
+    scale: float
+
+
+@contextmanager
+def adapting(denoiser: nn.Module, adapters: Sequence[Adapter]) -> Iterator[None]:
+    """Within, the first of as many equal parts of every batch is adapted by the first adapter, and so on.
+
+    All adapters must have weights for the same linear layers and convolutions.
+    """
+    hooks = []
+    try:
+        for name in adapters[0].weights:
+            if name.endswith(DOWN):
+                layer = denoiser.get_submodule(name.removesuffix(DOWN))
+                hooks.append(layer.register_forward_hook(_adapt(layer, name.removesuffix(DOWN), adapters)))
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _adapt(layer: nn.Module, path: str, adapters: Sequence[Adapter]) -> _Beside:
+    downs = [one.weights[path + DOWN] for one in adapters]
+    ups = [one.weights[path + UP] for one in adapters]
+    scales = torch.tensor([one.scale for one in adapters], device=downs[0].device)
+    if isinstance(layer, nn.Conv2d):
+        return _BesideConvolution(downs, ups, scales, layer)
+    return _BesideLinear(downs, ups, scales)
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What G adapters add to a layer's output: down (R, ...) and up (O, R, ...) of each, and scales (G)."""
+
+    downs: Sequence[nn.Parameter]
+    ups: Sequence[nn.Parameter]
+    scales: Tensor
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        # In the adapters' own precision, as the adapter library does it.
+        return output + self.add(inputs[0].to(self.downs[0].dtype)).to(output.dtype)
+
+    def add(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def stack_downs(self) -> Tensor:
+        """(G, R, ...) with the largest rank R: what is missing is zero, adds nothing, and has no gradient."""
+        rank = max(len(down) for down in self.downs)
+        return torch.stack([_pad(down, rank, 0) for down in self.downs])
+
+    def stack_ups(self) -> Tensor:
+        """(G, O, R), scaled."""
+        rank = max(up.shape[1] for up in self.ups)
+        ups = torch.stack([_pad(up.flatten(1), rank, 1) for up in self.ups])
+        return ups * self.scales[:, None, None]
+
+
+@dataclass(frozen=True)
+class _BesideLinear(_Beside):
+    """x is (G B, ..., I)."""
+
+    def add(self, x: Tensor) -> Tensor:
+        x_GNI = x.reshape(len(self.downs), -1, x.shape[-1])
+        low_GNR = torch.bmm(x_GNI, self.stack_downs().transpose(1, 2))
+        added = torch.bmm(low_GNR, self.stack_ups().transpose(1, 2))
+        return added.reshape(*x.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class _BesideConvolution(_Beside):
+    """x is (G B, I, H, W): the adapters become groups of one convolution, their inputs its channels."""
+
+    like: nn.Conv2d
+
+    def add(self, x: Tensor) -> Tensor:
+        num = len(self.downs)
+        x_GBIHW = x.reshape(num, -1, *x.shape[1:])
+        x_BCHW = x_GBIHW.transpose(0, 1).flatten(1, 2)
+        downs = self.stack_downs().flatten(0, 1)
+        like = self.like
+        low = F.conv2d(x_BCHW, downs, None, like.stride, like.padding, like.dilation, num)
+        added = F.conv2d(low, self.stack_ups().flatten(0, 1)[:, :, None, None], groups=num)
+        added_BGOHW = added.reshape(len(added), num, -1, *added.shape[2:])
+        return added_BGOHW.transpose(0, 1).flatten(0, 1)
+
+
+def _pad(weight: Tensor, rank: int, along: int) -> Tensor:
+    missing = rank - weight.shape[along]
+    if not missing:
+        return weight
+    shape = [missing if axis == along else size for axis, size in enumerate(weight.shape)]
+    return torch.cat([weight, weight.new_zeros(shape)], along)
