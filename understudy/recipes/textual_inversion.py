@@ -46,7 +46,7 @@ class TextualInversion(LearnsWord):
     """Learn a word of its own for the character, of so many vectors."""
 
     # A word far from all that the base knows makes guidance tear the picture, however low its loss: at 5e-3
-    # it is four times as long as any other after 100 steps.
+    # it is more than three times as long as a usual one after 100 steps.
     learning_rate: float = Field(1e-3, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
 
