@@ -8,7 +8,15 @@ from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, writ
 from understudy.recipes.knobs import MAX_DENOISING_STEPS
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
-from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, DreamBoothLora, Finetune, PromptOnly, Target
+from understudy.recipes.tuning import (
+    PRIOR_PROMPTS,
+    PUPPET,
+    DreamBoothLora,
+    Finetune,
+    Precision,
+    PromptOnly,
+    Target,
+)
 from understudy.recipes.words import place_subject, says_name, with_article
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "FromNothing",
     "Gan",
     "Learning",
+    "Precision",
     "PromptOnly",
     "Recipe",
     "Scheduler",

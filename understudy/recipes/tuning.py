@@ -12,6 +12,7 @@ from understudy.recipes.words import fill, with_article
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
+Precision = Literal["auto", "fp32", "bf16"]
 Target = Literal["attention", "feed-forward", "convolutions", "time"]
 
 PRIOR_PROMPTS = (
@@ -62,6 +63,10 @@ class Finetune(Learning):
 
     subject: str = "{name}"
     """What stands for the character in a prompt: a template of {name} and {noun}."""
+
+    precision: Precision = "auto"
+    """The numbers that the frozen base computes in: fp32, or bf16, which some processors are faster with;
+    what is trained is always fp32. auto: fp32, but bf16 for a large base on a graphics card."""
 
     learning_rate: float = Field(3e-3, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
