@@ -4,9 +4,9 @@
 
 Equal: base, drawings, precision, batch, resolution, rank, alpha, adapted layers (attention), learning rate,
 no class pictures, steps. The rest is each one's own: the peer encodes its pictures and prompt in every step,
-ours encodes eight variants of each drawing before the first. Seconds per step without the first twenty; memory
-is the process's peak (VmHWM) at its last step; the whole process is from its start to its end. Run it on a
-machine that does nothing else.
+ours encodes eight variants of each drawing before the first. Seconds per step without the first twenty;
+memory is the process's peak (VmHWM) at its last step; the whole process is from its start to its end. Run it
+on a machine that does nothing else.
 """
 
 from __future__ import annotations

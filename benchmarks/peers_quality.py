@@ -4,9 +4,9 @@
 
 The peer's is that of its README: batch 1, rank 4, rate 1e-4, 500 steps. Because that was chosen for other
 bases, it also runs with --rates of our own choice, at our batch; of all its snapshots the best counts. Both
-draw the thirteen scenes with the same painter, seeds and settings; the quality that counts is the mean likeness
-to the drawings, which says more of a few dozen pictures than the share that passes. The time of a snapshot is
-from the start of its process to the writing of its file.
+draw the thirteen scenes with the same painter, seeds and settings; the quality that counts is the mean
+likeness to the drawings, which says more of a few dozen pictures than the share that passes. The time of a
+snapshot is from the start of its process to the writing of its file.
 """
 
 from __future__ import annotations
