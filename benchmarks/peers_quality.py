@@ -27,7 +27,7 @@ from understudy.bases.catalog import find_base
 from understudy.bases.sd1 import open_base
 from understudy.domain import Character
 from understudy.judges.puppet import PuppetJudge
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE
+from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan
 from understudy.pictures import seeded_scenes

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 import understudy
 from understudy.events import Event, Step
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE
+from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.runs import open_run
 from understudy.world.heroes import hero
 from understudy.world.portfolio import write_drawings

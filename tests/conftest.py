@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from tests.toy_base import make_toy_base
 from tests.toy_character import make_character
@@ -21,3 +22,16 @@ def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pip() -> Character:
     """Three drawings of a block with a hat."""
     return make_character()
+
+
+@pytest.fixture
+def untrained_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the embedded judge: these tests ask what is printed, not what is right."""
+    from understudy.judges import puppet
+
+    shape = puppet.shape_of_world()
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    (folder / puppet.CONFIG_FILE).write_text(puppet.config_text(shape, puppet.Thresholds(), {}))
+    save_file(puppet.JudgeNetwork(shape).state_dict(), folder / puppet.WEIGHTS_FILE)
+    monkeypatch.setattr(puppet, "ASSETS", folder)

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.torch import save_file
 
 from understudy.cli import run_command
-from understudy.provenance import read_record
+from understudy.domain import Attributes
+from understudy.provenance import read_record, write_picture
 from understudy.recipes import DrawSettings
+from understudy.world.heroes import hero, oracle
 
 PROMPT = "a picture of Mo waving"
 
@@ -45,19 +46,6 @@ def run(drawings: Path, toy_base: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("runs") / "mo"
     assert run_command(learn_arguments(drawings, toy_base, folder)) == 0
     return folder
-
-
-@pytest.fixture
-def untrained_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of the embedded judge: these tests ask what is printed, not what is right."""
-    from understudy.judges import puppet
-
-    shape = puppet.shape_of_world()
-    folder = tmp_path / "judge"
-    folder.mkdir()
-    (folder / puppet.CONFIG_FILE).write_text(puppet.config_text(shape, puppet.Thresholds(), {}))
-    save_file(puppet.JudgeNetwork(shape).state_dict(), folder / puppet.WEIGHTS_FILE)
-    monkeypatch.setattr(puppet, "ASSETS", folder)
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -110,7 +98,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     assert run_command(["--help"]) == 0
     text = capsys.readouterr().out
     lines = text.partition("Commands:\n")[2].splitlines()
-    verbs = "describe learn draw redraw cut-out sheet judge report sweep hero demo".split()
+    verbs = ["describe", "learn", "draw", "redraw", "flatten", "cut-out", "sheet", "judge", "report"]
+    verbs += ["export", "compare", "sweep", "hero", "demo"]
     assert [line.split()[0] for line in lines] == verbs
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 
@@ -121,6 +110,9 @@ def test_help_of_learn_says_what_the_recipes_say(capsys: pytest.CaptureFixture[s
     assert "--learning-rate NUMBER The learning rate of Adam" in text
     assert "--rank INTEGER" in text
     assert "--flips / --no-flips" in text
+    places = [text.index(said) for said in ("--run PATH", "Usual knobs:", "--steps INTEGER", "For experts")]
+    assert places == sorted(places)
+    assert text.index("--rank INTEGER") > places[-1]
 
 
 def test_help_of_draw_says_what_the_settings_say(capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,6 +236,27 @@ def test_draw_takes_a_file_a_sketch_and_a_grid_and_keeps_the_best(
     assert len(list((tmp_path / "out" / "others").glob("*.png"))) == 2
 
 
+def test_flat_pictures_lie_beside_the_drawn_ones(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = oracle(hero(31), Attributes(mood="laughing"), 3).pixels
+    record = {"prompt": PROMPT, "seed": "3", "negative": ""}
+    write_picture(tmp_path / "a.png", pixels, record)
+    write_picture(tmp_path / "b.png", np.full_like(pixels, 255), record)
+    capsys.readouterr()
+    assert run_command(["flatten", str(run), str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'a-flat.png'}\n"
+    assert "No figure is found in b.png" in said.err
+    assert read_record(tmp_path / "a-flat.png") == {**read_record(tmp_path / "a.png"), "flattened": "yes"}
+    Image.fromarray(pixels).save(tmp_path / "mine.png")
+    assert "carries no record" in mistake(capsys, "flatten", run, tmp_path / "mine.png")
+    arguments = ["--count", "1", "--steps", "1", "--flat", "--cut-out", "--out", str(tmp_path / "out")]
+    assert run_command(["draw", str(run), PROMPT, *arguments]) == 0
+    endings = [line.rpartition("-")[2] for line in capsys.readouterr().out.splitlines()]
+    assert endings[1:] in ([], ["flat.png", "out.png"])
+
+
 def test_redraw_leaves_the_rest_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = np.random.default_rng(0).integers(0, 256, (70, 60, 3), np.uint8)
     mask = np.zeros((70, 60), np.uint8)
@@ -287,6 +300,52 @@ def test_prompt_only_learns_nothing_and_draws(drawings: Path, toy_base: Path, tm
     assert run_command(["draw", str(run), PROMPT, "--count", "1", "--steps", "1"]) == 0
     (picture,) = (run / "pictures").glob("*.png")
     assert read_record(picture)["prompt_as_read"] == "a picture of a girl with red hair waving"
+
+
+@pytest.mark.usefixtures("untrained_judge")
+@pytest.mark.parametrize(
+    ("method", "knobs", "read"),
+    [
+        ("textual-inversion", "--preset paper --vectors 2", "a picture of <mo> waving"),
+        ("dreambooth", "--preset thesis --prior-pictures 2 --prior-steps 1", PROMPT),
+        ("dreambooth", "--text-learning-rate 1e-5 --prior-pictures 2 --prior-steps 1", PROMPT),
+        ("dreambooth-lora", "--vectors 2 --prior-weight 0 --rank 2", "a picture of <mo> waving"),
+    ],
+)
+def test_a_method_learns_draws_is_judged_and_reported(
+    method: str, knobs: str, read: str, drawings: Path, toy_base: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    learn = ["learn", str(drawings), "--name", "Mo", "--noun", "girl", "--run", str(run), "--method", method]
+    toy = ["--base", str(toy_base), "--steps", "2", "--batch", "2", "--views", "2", *knobs.split()]
+    assert run_command([*learn, *toy]) == 0
+    assert run_command(["draw", str(run), PROMPT, "--count", "1", "--steps", "1"]) == 0
+    (picture,) = (run / "pictures").glob("*.png")
+    assert read_record(picture)["prompt_as_read"] == read
+    Image.new("L", (48, 64), "white").save(tmp_path / "mask.png")
+    redraw = ["redraw", str(run), str(drawings / "0.png"), PROMPT, "--mask", str(tmp_path / "mask.png")]
+    assert run_command([*redraw, "--steps", "2"]) == 0
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a picture of {name} waving\n")
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1"]) == 0
+    assert "drift" in json.loads((run / "judged.json").read_text())
+    assert run_command(["report", str(run)]) == 0
+    assert f"method = &#34;{method}&#34;" in (run / "report.html").read_text()
+
+
+def test_mistakes_with_words_and_whole_denoisers(
+    drawings: Path, toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [drawings, "--name", "Mo", "--base", toy_base, "--run", tmp_path / "run", "--method"]
+    inversion, whole = [*given, "textual-inversion"], [*given, "dreambooth"]
+    assert "vectors" in mistake(capsys, "learn", *inversion, "--vectors", "0")
+    assert "class pictures" in mistake(capsys, "learn", *inversion, "--prior-weight", "1")
+    assert "no --rank" in mistake(capsys, "learn", *inversion, "--rank", "4")
+    assert "take one of paper" in mistake(capsys, "learn", *inversion, "--preset", "thesis")
+    assert "no --vectors" in mistake(capsys, "learn", *whole, "--vectors", "2")
+    assert "save_as" in mistake(capsys, "learn", *whole, "--save-as", "zip")
+    assert not (tmp_path / "run").exists()
+    assert "--initial" in mistake(capsys, "learn", *inversion, "--initial", " ")
 
 
 @pytest.mark.usefixtures("untrained_judge")
@@ -463,6 +522,19 @@ def test_ctrl_c_stops_with_one_sentence_and_the_same_command_goes_on(
     assert "Traceback" not in rest
     assert "goes on" in rest.splitlines()[-1]
     assert run_command(arguments) == 0
+
+
+def test_export_writes_a_file_and_says_what_other_tools_cannot(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run_command(["export", str(run), "--out", str(tmp_path / "mo.safetensors")]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(tmp_path / "mo.safetensors")]
+    assert "ComfyUI and A1111 cannot open the base" in err
+    assert "no run" in mistake(capsys, "export", tmp_path / "missing")
+    assert "No weights of step 7" in mistake(capsys, "export", run, "--step", "7")
+    assert "--format" in mistake(capsys, "export", run, "--format", "pickle")
 
 
 # ---------------------------------------------------------------- mistakes

@@ -16,27 +16,32 @@ LAYERS = (
     {"events"},
     {"recipes"},
     {"runs"},
-    {"provenance", "energy", "fitting", "grids"},
+    {"provenance", "energy", "fitting", "grids", "trials"},
     {"footprint"},
     {"bases", "drawings"},
     {"methods"},
     {"pictures", "judges"},
-    {"judging", "redrawing", "picking", "cutting"},
+    {"judging", "redrawing", "picking", "cutting", "exporting"},
+    {"flattening", "wordings"},
+    {"learning"},
     {"choosing"},
     {"comics", "reports", "sweeps"},
+    {"comparisons"},
     {"terminal", "options"},
     {"demo"},
     {"commands"},
     {"cli", "web"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
-OF_THE_WORLD = {"cli", "commands", "demo", "judges", "judging", "pretrain", "reports", "world"}
+OF_THE_WORLD = {"cli", "commands", "comparisons", "demo", "judges", "judging", "pretrain", "reports"}
+OF_THE_WORLD |= {"wordings", "world"}
 TORCHLESS = {
     "domain",
     "events",
     "version",
     "recipes",
     "provenance",
+    "trials",
     "fitting",
     "grids",
     "world",

@@ -8,14 +8,18 @@ import pytest
 from pydantic import ValidationError
 
 from understudy.domain import UserError
-from understudy.options import make_recipe, recipe_options
-from understudy.recipes import RECIPES, PromptOnly
+from understudy.options import USUAL_KNOBS, make_recipe, recipe_options
+from understudy.recipes import RECIPES, PromptOnly, is_usual
 
 PRESETS = [(method, preset) for method, recipe in RECIPES.items() for preset in recipe.presets]
 
 
 class Worded(PromptOnly):
     presets: ClassVar = {"red": {"description": "a red girl"}, "odd": {"description": 3}}
+
+
+class Plain(PromptOnly):
+    presets: ClassVar = {}
 
 
 def test_a_preset_lies_under_what_is_given() -> None:
@@ -28,7 +32,7 @@ def test_a_preset_that_does_not_fit_is_refused() -> None:
     with pytest.raises(UserError, match=r"'blue': take one of red, odd\.$"):
         Worded.from_preset("blue")
     with pytest.raises(UserError, match="prompt-only has no preset 'blue': leave it out"):
-        make_recipe("prompt-only", {}, "blue")
+        Plain.from_preset("blue")
     with pytest.raises(ValidationError):
         Worded.from_preset("odd")
 
@@ -43,6 +47,32 @@ def test_the_help_says_where_a_method_has_its_own_default() -> None:
     }
     assert f"[default: {own['dreambooth-lora']}" in steps
     assert f"; gan: {own['gan']}" in steps
+
+
+def test_the_help_sets_usual_knobs_apart_from_those_for_experts() -> None:
+    sections = {option.name: option.section for option in recipe_options()}
+    assert {name for name, section in sections.items() if section == USUAL_KNOBS} == {
+        "preset",
+        *(
+            name
+            for recipe in RECIPES.values()
+            for name, knob in recipe.model_fields.items()
+            if is_usual(knob) and name != "method"
+        ),
+    }
+    assert {"steps", "seed", "base", "flips"} <= {
+        n for n, section in sections.items() if section == USUAL_KNOBS
+    }
+    assert sections["size_px"] == USUAL_KNOBS
+    assert "gan" in sections["latent"]
+    assert "dreambooth-lora" not in sections["latent"]
+    assert "dreambooth-lora" in sections["rank"]
+
+
+def test_a_knob_that_few_methods_have_says_which() -> None:
+    helps = {option.name: option.help or "" for option in recipe_options()}
+    assert "only for prompt-only]" in helps["description"]
+    assert "only for" not in helps["steps"]
 
 
 def test_a_knob_is_of_one_kind_in_all_recipes() -> None:

@@ -6,13 +6,17 @@ import pytest
 from pydantic import ValidationError
 
 from understudy.domain import UserError
+from understudy.recipes import RECIPES as BY_METHOD
 from understudy.recipes import (
     DrawSettings,
+    DreamBooth,
     DreamBoothLora,
     Gan,
+    Lora,
     PromptOnly,
     Recipe,
     ScratchDiffusion,
+    TextualInversion,
     place_subject,
     read_recipe,
     says_name,
@@ -22,6 +26,12 @@ from understudy.recipes import (
 RECIPES = [
     DreamBoothLora(),
     DreamBoothLora(subject="{name} {noun}", targets=("attention",), flips=True, prior_prompts=("a {noun}",)),
+    DreamBoothLora(vectors=3, initial="{noun} {name}", text_learning_rate=1e-5),
+    DreamBoothLora(adapter="oft", rank=8, pull=0.5),
+    DreamBoothLora.from_preset("thesis"),
+    Lora.from_preset("thesis"),
+    DreamBooth.from_preset("thesis"),
+    TextualInversion.from_preset("paper"),
     PromptOnly(description='a "girl"\n with ümlauts \\ and more'),
     PromptOnly(description="".join(map(chr, [*range(32), 127, 0x85, 0x2028]))),
     Gan.from_preset("dcgan"),
@@ -36,7 +46,7 @@ def test_toml_round_trip(recipe: Recipe, tmp_path: Path) -> None:
     assert read_recipe(path) == recipe
 
 
-@pytest.mark.parametrize("model", [DreamBoothLora, PromptOnly, Gan, ScratchDiffusion, DrawSettings])
+@pytest.mark.parametrize("model", [*BY_METHOD.values(), DrawSettings])
 def test_every_knob_has_help(model: type[Recipe | DrawSettings]) -> None:
     assert all(field.description for name, field in model.model_fields.items() if name != "method")
 
@@ -54,6 +64,15 @@ def test_every_knob_has_help(model: type[Recipe | DrawSettings]) -> None:
         'method = "dreambooth-lora"\nseed = 4294967296',
         'method = "dreambooth-lora"\nprior_share = 1.0',
         'method = "dreambooth-lora"\nalpha = inf',
+        'method = "dreambooth-lora"\nvectors = 33',
+        'method = "dreambooth-lora"\ninitial = "{place}"',
+        'method = "textual-inversion"\nvectors = 0',
+        'method = "textual-inversion"\nprior_weight = 1.0',
+        'method = "dreambooth"\nsave_as = "checkpoint"',
+        'method = "dreambooth-lora"\nmin_rank = 17',
+        'method = "dreambooth-lora"\nadapter = "lokr"\ntext_learning_rate = 1e-5',
+        'method = "lora"\nvectors = 2',
+        'method = "lora"\ntargets = ["everything"]',
         'method = "gan"\nsize_px = 48',
         'method = "scratch-diffusion"\nnoise_levels = 5',
     ],
@@ -105,8 +124,18 @@ def test_words_are_taken_as_they_are() -> None:
 def test_words_of_the_character() -> None:
     assert DreamBoothLora().words("Pip", "girl") == "Pip"
     assert DreamBoothLora(subject="{name} {noun}").words("Pip", "girl") == "Pip girl"
+    assert DreamBoothLora(vectors=2).words("Pip", "girl") == "<pip>"
+    assert TextualInversion(subject="a {name} {noun}").words("M.O. the 2nd", "owl") == "a <m-o-the-2nd> owl"
+    assert TextualInversion().words("猫", "cat") == "<character>"
     assert PromptOnly().words("Pip", "owl") == "an owl"
+    assert Lora().words("Pip", "owl") == "an owl"
+    assert Lora(subject="a red {noun}").words("Pip", "owl") == "a red owl"
     assert PromptOnly(description="a red girl").words("Pip", "owl") == "a red girl"
+
+
+def test_a_learned_word_begins_as_the_template_says() -> None:
+    assert TextualInversion().initial_words("Pip", "owl") == "an owl"
+    assert DreamBoothLora(initial="red {noun}").initial_words("Pip", "owl") == "red owl"
 
 
 def test_class_prompts_say_the_noun_in_turn() -> None:

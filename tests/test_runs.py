@@ -17,6 +17,7 @@ from understudy.runs import (
     Plan,
     Run,
     begin_run,
+    make_folder,
     open_run,
     record_drawings,
     write_whole,
@@ -51,6 +52,19 @@ def writing(content: str) -> Callable[[Path], None]:
 
 def save(run: Run, step: int, keep: bool = False) -> None:
     run.save(step, writing(f"step {step}"), keep)
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path / "new" / "one")
+    assert (tmp_path / "new" / "one").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="is a file"):
+        make_folder(tmp_path / "file")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # as on a disk that is read-only
+    with pytest.raises(UserError, match="cannot be written to"):
+        make_folder(tmp_path)
 
 
 def test_what_was_asked_for_is_kept(run: Run) -> None:

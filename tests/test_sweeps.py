@@ -39,7 +39,7 @@ def test_those_that_can_are_learned_at_once_and_what_is_finished_is_skipped(
         tmp_path / f"rank={rank}": plain.model_copy(update={"rank": rank}) for rank in (1, 2)
     }
     recipes[tmp_path / "two steps"] = plain.model_copy(update={"steps": 2})
-    recipes[tmp_path / "words"] = PromptOnly(base=str(toy_base))
+    recipes[tmp_path / "words"] = PromptOnly(base=str(toy_base), trial_pictures=1, trial_steps=1)
     events: list[Event] = []
     runs = sweep(pip, recipes, events.append)
     assert [run.folder for run in runs] == list(recipes)
@@ -60,6 +60,17 @@ def test_those_that_can_are_learned_at_once_and_what_is_finished_is_skipped(
     assert len([step for step in steps if step.done < step.total]) == 1
     assert (tmp_path / "rank=1" / "run.json").stat().st_mtime_ns == before
     assert open_run(tmp_path / "rank=3").newest() is not None
+
+
+def test_what_cannot_be_learned_at_once_is_learned_one_after_another(
+    toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    small: dict[str, object] = {"steps": 1, "prior_weight": 0.0, "views": 1, "vectors": 1}
+    plain = make_recipe(toy_base).model_copy(update=small)
+    recipes = {tmp_path / f"rank={rank}": plain.model_copy(update={"rank": rank}) for rank in (1, 2)}
+    runs = sweep(pip, recipes)
+    assert [run.manifest.learned_with for run in runs] == [(), ()]
+    assert all(run.newest() is not None for run in runs)
 
 
 def test_no_more_are_learned_at_once_than_fit(toy_base: Path, pip: Character, tmp_path: Path) -> None:

@@ -18,8 +18,13 @@ WIDTH = 32
 TOKENS = 40
 
 
-def make_toy_base(folder: Path, prediction: str = "v_prediction", seed: int = 0) -> Path:
-    """Write a random base in Stable Diffusion 1.x layout, with all that the embedded base may have."""
+def make_toy_base(
+    folder: Path, prediction: str = "v_prediction", seed: int = 0, addition: str | None = "text"
+) -> Path:
+    """Write a random base in Stable Diffusion 1.x layout, with all that the embedded base may have.
+
+    Without an `addition` to the time it has only layers that Stable Diffusion 1.5 has as well.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         tokenizer = make_tokenizer()
@@ -27,7 +32,7 @@ def make_toy_base(folder: Path, prediction: str = "v_prediction", seed: int = 0)
             vae=_autoencoder(),
             text_encoder=CLIPTextModel(_text_config(tokenizer)),
             tokenizer=tokenizer,
-            unet=_unet(),
+            unet=_unet(addition),
             scheduler=_scheduler(prediction),
             safety_checker=None,
             feature_extractor=None,
@@ -61,7 +66,7 @@ def _text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
     )
 
 
-def _unet() -> UNet2DConditionModel:
+def _unet(addition: str | None) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=4,
@@ -73,7 +78,7 @@ def _unet() -> UNet2DConditionModel:
         cross_attention_dim=WIDTH,
         attention_head_dim=2,
         norm_num_groups=8,
-        addition_embed_type="text",
+        addition_embed_type=addition,
         addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",
     )

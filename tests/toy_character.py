@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from understudy.domain import Character, Drawing
-from understudy.recipes import DreamBoothLora, FromNothing, Gan, ScratchDiffusion
+from understudy.recipes import (
+    Adapter,
+    DreamBooth,
+    DreamBoothLora,
+    FromNothing,
+    Gan,
+    Lora,
+    ScratchDiffusion,
+    TextualInversion,
+)
 
 
 def make_character(num_drawings: int = 3) -> Character:
@@ -15,20 +25,47 @@ def make_character(num_drawings: int = 3) -> Character:
     return Character("Pip", "girl", tuple(_drawing(number) for number in range(num_drawings)))
 
 
-def make_recipe(base: Path) -> DreamBoothLora:
+SHORT: Mapping[str, object] = {
+    "steps": 9,
+    "warmup_steps": 2,
+    "batch": 4,
+    "views": 3,
+    "snapshot_every": 3,
+}
+PRIOR: Mapping[str, object] = {"prior_pictures": 3, "prior_steps": 2}
+
+
+def make_recipe(base: Path, adapter: Adapter = "lora") -> DreamBoothLora:
     """A short recipe with all that a recipe can have."""
-    return DreamBoothLora(
+    knobs = {"adapter": adapter, "rank": 4, "alpha": 8.0}
+    return DreamBoothLora.model_validate({**SHORT, **PRIOR, **knobs, "base": str(base)})
+
+
+def make_lora_recipe(base: Path) -> Lora:
+    """A short recipe of LoRA without a name."""
+    return Lora(
         base=str(base),
-        steps=9,
-        warmup_steps=2,
-        rank=4,
-        alpha=8.0,
-        batch=4,
-        views=3,
-        prior_pictures=3,
+        steps=7,
+        batch=2,
+        accumulation=2,
+        views=2,
+        prior_pictures=2,
         prior_steps=2,
         snapshot_every=3,
+        rate_half_life=3,
+        noise_lean=1.5,
     )
+
+
+def make_word_recipe(base: Path) -> TextualInversion:
+    """A short recipe of a word of several vectors."""
+    knobs = {"vectors": 3, "learning_rate": 0.05}
+    return TextualInversion.model_validate({**SHORT, **knobs, "base": str(base)})
+
+
+def make_whole_recipe(base: Path) -> DreamBooth:
+    """A short recipe for the whole denoiser."""
+    return DreamBooth.model_validate({**SHORT, **PRIOR, "base": str(base), "learning_rate": 1e-3})
 
 
 def make_recipe_from_nothing(method: str) -> FromNothing:

@@ -16,14 +16,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from understudy.comics.sheet import make_sheet
+    from understudy.comparisons.compare import compare
     from understudy.cutting import cut_out_pictures
     from understudy.domain import Character, Scene, Sketch, UserError
     from understudy.drawings.read import read_character
+    from understudy.exporting import export
     from understudy.judging import judge
-    from understudy.methods import learn, learn_together, open_painter
+    from understudy.learning import learn
+    from understudy.methods import learn_together, open_painter
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
-    from understudy.recipes import DrawSettings, DreamBoothLora, Gan, PromptOnly, ScratchDiffusion
+    from understudy.recipes import (
+        DrawSettings,
+        DreamBooth,
+        DreamBoothLora,
+        Gan,
+        Lora,
+        PromptOnly,
+        ScratchDiffusion,
+        TextualInversion,
+    )
     from understudy.redrawing import redraw
     from understudy.reports.description import describe
     from understudy.reports.report import report
@@ -32,17 +44,22 @@ if TYPE_CHECKING:
 __all__ = [
     "Character",
     "DrawSettings",
+    "DreamBooth",
     "DreamBoothLora",
     "Gan",
+    "Lora",
     "PromptOnly",
     "Scene",
     "ScratchDiffusion",
     "Sketch",
+    "TextualInversion",
     "UserError",
+    "compare",
     "cut_out_pictures",
     "describe",
     "draw",
     "draw_best",
+    "export",
     "judge",
     "learn",
     "learn_together",
@@ -66,19 +83,24 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 _HOMES = {
     "Character": "domain",
     "DrawSettings": "recipes",
+    "DreamBooth": "recipes",
     "DreamBoothLora": "recipes",
     "Gan": "recipes",
+    "Lora": "recipes",
     "PromptOnly": "recipes",
     "Scene": "domain",
     "ScratchDiffusion": "recipes",
     "Sketch": "domain",
+    "TextualInversion": "recipes",
     "UserError": "domain",
+    "compare": "comparisons.compare",
     "cut_out_pictures": "cutting",
     "describe": "reports.description",
     "draw": "pictures",
     "draw_best": "picking",
+    "export": "exporting",
     "judge": "judging",
-    "learn": "methods",
+    "learn": "learning",
     "learn_together": "methods",
     "make_sheet": "comics.sheet",
     "open_painter": "methods",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from understudy.commands.compare import compare
 from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
 from understudy.commands.describe import describe
 from understudy.commands.draw import draw
+from understudy.commands.export import export
+from understudy.commands.flatten import flatten
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
@@ -23,6 +27,7 @@ from understudy.commands.verb import Verb
 
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
+CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -48,10 +53,13 @@ for verb in (
     learn,
     draw,
     redraw,
+    flatten,
     cut_out,
     sheet,
     judge,
     report,
+    export,
+    compare,
     sweep,
     hero,
     demo,
@@ -87,7 +95,10 @@ def run_command(arguments: Sequence[str]) -> int:
             return _mistake(f"{error.filename or 'The disk'}: {error.strerror}; make room on it.")
         if error.filename is None:
             raise
-        return _mistake(f"{error.filename}: {error.strerror}; mend it or give another path.")
+        file = Path(str(error.filename))
+        # A file that is being written has a draft's name, which tells nobody anything.
+        place = file.parent if error.errno in CLOSED and file.name.startswith(".") else file
+        return _mistake(f"{place}: {error.strerror}; mend it or give another path.")
     except (Cancelled, click.Abort, KeyboardInterrupt):
         click.echo(f"Stopped; {_after_a_stop(arguments)}", err=True)
         return STOPPED

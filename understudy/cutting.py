@@ -12,8 +12,11 @@ import numpy as np
 from PIL import Image
 
 from understudy.domain import Drawing, Pixels, UserError
+from understudy.drawings.areas import LINE, cover_of_ink, find_areas, unit_px
 from understudy.drawings.cutting import cut_out
 from understudy.drawings.figure import Figure, find_figure
+from understudy.drawings.oklab import to_oklab
+from understudy.drawings.smears import largest_pieces, without_smears
 from understudy.events import Drew, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
 from understudy.pictures import read_masked
@@ -21,6 +24,12 @@ from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, wr
 from understudy.runs import StrPath, write_whole
 
 ENDING = "-cut-out.png"
+INSIDE = 0.75
+"""Share of an area between lines that lies on a roughly found figure, from which on all of it does."""
+SCENERY = 0.12
+"""Distance in Oklab up to which a colour within a rough figure is that of the scenery outside."""
+LINE_PX = 6.0
+"""How far a line may lie from the figure's areas, in pixels of a picture of 192."""
 
 
 def cut_out_pictures(
@@ -40,26 +49,23 @@ def cut_out_pictures(
         folder = Path(out) if out is not None else picture.parent
         path = folder / f"{picture.stem}{ENDING}"
         pixels, mask = read_masked(picture)
-        cut = cut_out(locate(Drawing(picture, pixels, "", mask), judge))
+        is_ours = any(is_marked(picture, mark) for mark in (TRAINED, COMPOSITE))
+        cut = cut_out(locate(Drawing(picture, pixels, "", mask), judge, is_ours))
         _write(path, cut, picture)
         files.append(path)
         notify(Drew(path))
     return files
 
 
-def is_cut_out(path: Path) -> bool:
-    """Whether a file was named by `cut_out_pictures`."""
-    return path.name.endswith(ENDING)
-
-
-def locate(drawing: Drawing, judge: PuppetJudge | None = None) -> Figure:
+def locate(drawing: Drawing, judge: PuppetJudge | None = None, is_ours: bool = False) -> Figure:
     """The figure: by its own mask or flat paper, else by the judge's eyes, and then along the colours' edges.
 
-    Raises `UserError` where there is none.
+    Of what a machine drew (`is_ours`), smears and specks around the figure are left out. Raises `UserError`
+    where there is none.
     """
     found = find_figure(drawing)
     if drawing.mask is not None or not (found.mask > 127).all():
-        return found
+        return without_smears(found) if is_ours and drawing.mask is None else found
     nothing = UserError(f"No figure is found in {drawing.path}: give it a mask or plain paper.")
     if (drawing.pixels == drawing.pixels[0, 0]).all():
         raise nothing
@@ -67,6 +73,8 @@ def locate(drawing: Drawing, judge: PuppetJudge | None = None) -> Figure:
     mask = _along_edges(drawing.pixels, seen)
     if not mask.any():
         raise nothing
+    if is_ours:
+        mask = largest_pieces(_along_lines(drawing.pixels, mask))
     # Around it there is no one paper; what is nearest to the rim's ground stands in for it.
     ring = cv2.dilate(mask, np.ones((7, 7), np.uint8)).astype(bool) & (mask == 0)
     ground = np.median(drawing.pixels[ring], axis=0) if ring.any() else np.full(3, 255)
@@ -86,6 +94,30 @@ def _along_edges(pixels: Pixels, seen: Pixels) -> Pixels:
     cv2.grabCut(np.ascontiguousarray(pixels), labels, None, *models, 4, cv2.GC_INIT_WITH_MASK)
     figure = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     return np.where(figure, 255, 0).astype(np.uint8)
+
+
+def _along_lines(pixels: Pixels, rough: Pixels) -> Pixels:
+    """A mask (height, width) whose edge follows the ink: each area between lines is in it or not, as a whole.
+
+    Where an outline has a large gap, an area is part figure, part scenery: then what has the scenery's colour
+    goes.
+    """
+    unit = unit_px(pixels)
+    lab = to_oklab(pixels)
+    lightness = lab[..., 0]
+    is_open = cover_of_ink(lightness, float(np.quantile(lightness, 0.02)), unit) < LINE
+    inside, areas = rough > 0, np.zeros(rough.shape, bool)
+    for area in find_areas(is_open, unit):
+        if inside[area].mean() >= INSIDE:
+            areas |= area
+            continue
+        scenery = np.median(lab[area & ~inside], axis=0)
+        areas |= area & inside & (np.linalg.norm(lab - scenery, axis=2) > SCENERY)
+    if not areas.any():
+        return rough
+    away = cv2.distanceTransform((~areas).astype(np.uint8), cv2.DIST_L2, 5)
+    lines = ~is_open & inside & (away <= LINE_PX * unit)
+    return np.where(areas | lines, 255, 0).astype(np.uint8)
 
 
 def _write(path: Path, cut: Pixels, source: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from understudy.methods import open_base_painter, open_painter
 from understudy.pictures import draw, seeded_scenes
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, says_name
-from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run, StrPath, open_run, write_whole
+from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Checkpoint, Run, StrPath, open_run, write_whole
 from understudy.world.captions import STUDY_PROMPTS
 
 Judge = Callable[[Sequence[Picture], Character], list[Verdict]]
 
 JUDGED_AT_ONCE = 16
+NOTHING_KNOWN: Mapping[str, Measure] = {}
 MOST_DRIFT_STEPS = 15
 """Denoising steps of the pictures for drift, which are compared and not looked at."""
 
@@ -53,37 +54,78 @@ def judge(
     pictures for it are not drawn. Raises `UserError` where nothing is learned yet.
     """
     opened = open_run(run)
+    sitting = Sitting(opened, opened.folder, prompts, count, seed, settings or DrawSettings())
+    return judge_sitting(sitting, judge_pictures, notify, device, drift)
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What is drawn and judged together: each prompt `count` times, from `seed` on, by a run's weights.
+
+    The newest weights draw, or those of `checkpoint`. `folder` gets `pictures`, `verdicts.jsonl` and
+    `judged.json`; with `reuse` pictures that lie there already are not drawn again.
+    """
+
+    run: Run
+    folder: Path
+    prompts: Sequence[str]
+    count: int
+    seed: int
+    settings: DrawSettings
+    checkpoint: Checkpoint | None = None
+    reuse: bool = False
+
+
+def judge_sitting(
+    sitting: Sitting,
+    judge_pictures: Judge | None = None,
+    notify: Notify = ignore,
+    device: str = "auto",
+    drift: bool = True,
+    known: Mapping[str, Measure] = NOTHING_KNOWN,
+) -> QualityReport:
+    """As `judge`; drift that is `known` from before is not measured again."""
+    opened, settings = sitting.run, sitting.settings
     character = kept_character(opened)
-    wishes = [prompt.replace("{name}", character.name) for prompt in prompts]
+    wishes = [prompt.replace("{name}", character.name) for prompt in sitting.prompts]
     for wish in wishes:
         if not says_name(wish, character.name):
             notify(Note(f"{wish!r} does not say {character.name}, so its pictures will not show it."))
-    scenes = seeded_scenes(wishes, count, seed)
+    scenes = seeded_scenes(wishes, sitting.count, sitting.seed)
     embedded = PuppetJudge()
-    settings = settings or DrawSettings()
-    paths = draw(opened, scenes, settings, notify=notify, device=device)
+    paths = draw(
+        opened,
+        scenes,
+        settings,
+        sitting.folder / "pictures",
+        notify,
+        device,
+        checkpoint=sitting.checkpoint,
+        reuse=sitting.reuse,
+    )
     drawn = list(zip(scenes, paths, strict=True))
     verdicts = _judge_each(drawn, character, judge_pictures or embedded, notify)
-    nearest = _find_nearest(drawn, character, notify)
+    nearest = _find_nearest(drawn, CopyingJudge(character.drawings, embedded.find_held), notify)
     lines = map(partial(_line, character), paths, verdicts, nearest)
-    write_whole(opened.folder / VERDICTS_FILE, "".join(lines).encode())
+    write_whole(sitting.folder / VERDICTS_FILE, "".join(lines).encode())
     measures = {
         **sum_up_copies([one.is_copy for one in nearest]),
         **judge_style(_read_all(drawn), character.drawings, embedded.find_figure),
         **judge_diversity(_read_all(drawn)),
+        **known,
     }
-    _write_measures(opened, measures)  # they stay if what follows is stopped
-    if drift and opened.manifest.base is not None:  # where nothing was before, nothing drifts
+    _write_measures(sitting.folder, measures)  # they stay if what follows is stopped
+    if drift and not known and opened.manifest.base is not None:  # where nothing was before, nothing drifts
         measures |= judge_drift(
-            partial(open_painter, opened, device=device),
+            partial(open_painter, opened, sitting.checkpoint, device=device),
             partial(open_base_painter, opened, device=device),
             embedded,
             character.name,
             settings.model_copy(update={"steps": min(settings.steps, MOST_DRIFT_STEPS)}),
-            seed,
+            sitting.seed,
             notify=notify,
         )
-        _write_measures(opened, measures)
+        _write_measures(sitting.folder, measures)
     return replace(summarise(verdicts), measures=measures)
 
 
@@ -100,8 +142,9 @@ def _judge_each(
     return verdicts
 
 
-def _find_nearest(drawn: Sequence[tuple[Scene, Path]], character: Character, notify: Notify) -> list[Nearest]:
-    copying = CopyingJudge(character.drawings)
+def _find_nearest(
+    drawn: Sequence[tuple[Scene, Path]], copying: CopyingJudge, notify: Notify
+) -> list[Nearest]:
     nearest: list[Nearest] = []
     for picture in _read_all(drawn):
         nearest.append(copying.nearest(picture))
@@ -109,9 +152,9 @@ def _find_nearest(drawn: Sequence[tuple[Scene, Path]], character: Character, not
     return nearest
 
 
-def _write_measures(run: Run, measures: Mapping[str, Measure]) -> None:
+def _write_measures(folder: Path, measures: Mapping[str, Measure]) -> None:
     judged = {name: asdict(measure) for name, measure in measures.items()}
-    write_whole(run.folder / JUDGED_FILE, (json.dumps(judged, indent=1) + "\n").encode())
+    write_whole(folder / JUDGED_FILE, (json.dumps(judged, indent=1) + "\n").encode())
 
 
 def _without_wishes(verdict: Verdict) -> Verdict:

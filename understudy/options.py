@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar, get_args
@@ -12,26 +12,50 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from understudy.domain import UserError
-from understudy.recipes import RECIPES, DrawSettings, Recipe, explain
+from understudy.recipes import RECIPES, DrawSettings, Recipe, explain, is_usual
 
 DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler")
 """The settings of drawing that change the picture."""
 Settings = TypeVar("Settings", bound=BaseModel)
+OWN, USUAL_KNOBS = "Options", "Usual knobs"
+"""Sections of a help."""
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
+class KnobOption(click.Option):
+    """An option that comes from a knob, and the section of the help in which it stands."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        section: str,
+        help: str,
+        metavar: str | None = None,
+        multiple: bool = False,
+        default: None = None,
+    ) -> None:
+        super().__init__(names, help=help, metavar=metavar, multiple=multiple, default=default)
+        self.section = section
+
+
 @cache
-def recipe_options() -> tuple[click.Option, ...]:
+def recipe_options() -> tuple[KnobOption, ...]:
     """An option for each knob of any recipe, in the recipes' order."""
     knobs: dict[str, FieldInfo] = {}
+    owners: dict[str, list[str]] = {}
     others: dict[str, list[str]] = {}
     for method, recipe in RECIPES.items():
         for name, knob in recipe.model_fields.items():
             first = knobs.setdefault(name, knob)
+            owners.setdefault(name, []).append(method)
             if knob.default != first.default:
                 others.setdefault(name, []).append(f"; {method}: {_shown(knob.default)}")
     options = (
-        _option(name, knob, "".join(others.get(name, ()))) for name, knob in knobs.items() if name != "method"
+        _option(
+            name, knob, "".join(others.get(name, ())) + _whose(owners[name]), _section(knob, owners[name])
+        )
+        for name, knob in knobs.items()
+        if name != "method"
     )
     return (_preset_option(), *options)
 
@@ -78,17 +102,44 @@ def _explaining() -> Iterator[None]:
         raise UserError(f"This setting does not fit ({explain(error)}): mend it.") from error
 
 
-def _preset_option() -> click.Option:
+def write_options(
+    options: Iterable[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter
+) -> None:
+    """Write options into a help: the verb's own, the recipes' usual knobs, then the experts' by method."""
+    sections: dict[str, list[tuple[str, str]]] = {OWN: [], USUAL_KNOBS: []}
+    for option in options:
+        record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+        if record is not None:
+            section = option.section if isinstance(option, KnobOption) else OWN
+            sections.setdefault(section, []).append(record)
+    for title, records in sections.items():
+        with formatter.section(title):
+            formatter.write_dl(records)
+
+
+def _whose(methods: Sequence[str]) -> str:
+    """Which methods have a knob, where most have not."""
+    return f"; only for {', '.join(methods)}" if len(methods) <= len(RECIPES) / 2 else ""
+
+
+def _section(knob: FieldInfo, methods: Sequence[str]) -> str:
+    if is_usual(knob):
+        return USUAL_KNOBS
+    return f"For experts, {'all methods' if len(methods) == len(RECIPES) else ', '.join(methods)}"
+
+
+def _preset_option() -> KnobOption:
     named = (f"{method}: {', '.join(recipe.presets)}" for method, recipe in RECIPES.items() if recipe.presets)
     known = "; ".join(named)
-    return click.Option(
+    return KnobOption(
         ["--preset"],
+        section=USUAL_KNOBS,
         metavar="NAME",
         help=f"A named set of knobs, under those that you give{f' ({known})' if known else ''}.",
     )
 
 
-def _option(name: str, knob: FieldInfo, others: str = "") -> click.Option:
+def _option(name: str, knob: FieldInfo, others: str = "", section: str = OWN) -> KnobOption:
     """An option without a value of its own: what is not given is left to the recipe.
 
     `others` says where other methods have another default.
@@ -96,13 +147,15 @@ def _option(name: str, knob: FieldInfo, others: str = "") -> click.Option:
     flag = _flag(name)
     text = f"{knob.description} [default: {_shown(knob.default)}{others}]"
     if knob.annotation is bool:
-        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=text)
+        return KnobOption([f"{flag}/--no-{flag[2:]}"], default=None, help=text, section=section)
     is_list = isinstance(knob.default, tuple)
     # tuple[Target, ...] and int | None say in their first place what is asked for.
     kind = get_args(knob.annotation)[0] if is_list or knob.default is None else knob.annotation
     metavar = _METAVARS.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
     help_text = f"{text} May be given several times." if is_list else text
-    return click.Option([flag], multiple=is_list, default=None, metavar=metavar, help=help_text)
+    return KnobOption(
+        [flag], multiple=is_list, default=None, metavar=metavar, help=help_text, section=section
+    )
 
 
 def _flag(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from understudy.grids import Cell, draw_grid
 from understudy.methods import open_painter
 from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
 from understudy.recipes import DrawSettings
-from understudy.runs import StrPath, open_run
+from understudy.runs import Checkpoint, StrPath, make_folder, open_run
 
 MAX_SLUG = 60
 STRENGTH = 0.7
@@ -34,31 +34,41 @@ def draw(
     notify: Notify = ignore,
     device: str = "auto",
     sketch: Sketch | None = None,
+    checkpoint: Checkpoint | None = None,
+    reuse: bool = False,
 ) -> list[Path]:
     """Draw one picture for each scene and return their files, in the order of the scenes.
 
     A plain prompt is a scene with seed 0. With a `sketch`, see `read_sketch`, the pictures begin from it. The
-    files lie in `out`, or in the run's folder `pictures`; the identical call writes the identical files.
+    files lie in `out`, or in the run's folder `pictures`; the identical call writes the identical files, and
+    with `reuse` only those that are not there yet. The newest weights draw, or those of `checkpoint`.
     Raises `UserError` as `open_painter` does, and for settings that the base cannot draw with.
     """
     opened = open_run(run)
     folder = Path(out) if out is not None else opened.pictures
+    make_folder(folder)  # fails now, not when the first picture is drawn
     wishes = [Scene(scene) if isinstance(scene, str) else scene for scene in scenes]
     settings = settings or DrawSettings()
-    files: list[Path] = []
-    with open_painter(opened, device=device, notify=notify) as painter:
+    with open_painter(opened, checkpoint, device, notify) as painter:
         canvas = painter.canvas(settings)
         laid = sketch and lay_out(sketch, canvas)
-        notify(Step("drawing", 0, len(wishes)))
-        if not painter.follows_text:
+        ignoring = {} if painter.follows_text else {FOLLOWS_TEXT: "no"}
+        files: dict[Scene, Path] = {}
+        if reuse:
+            records = {scene: painter.record(scene, settings, laid) | ignoring for scene in wishes}
+            places = {scene: place_picture(scene, record, folder) for scene, record in records.items()}
+            files = {scene: path for scene, path in places.items() if path.is_file()}
+        missing = [scene for scene in wishes if scene not in files]
+        num_there = len(wishes) - len(missing)
+        notify(Step("drawing", num_there, len(wishes)))
+        if ignoring:
             notify(Note("This method ignores the words of a prompt: it draws the character as it likes."))
-        for picture in painter(wishes, settings, laid):
-            if not painter.follows_text:
-                picture = replace(picture, record={**picture.record, FOLLOWS_TEXT: "no"})
-            files.append(save_picture(picture, folder))
-            notify(Drew(files[-1]))
-            notify(Step("drawing", len(files), len(wishes)))
-    return files
+        for number, picture in enumerate(painter(missing, settings, laid), start=1):
+            told = replace(picture, record={**picture.record, **ignoring})
+            files[picture.scene] = save_picture(told, folder)
+            notify(Drew(files[picture.scene]))
+            notify(Step("drawing", num_there + number, len(wishes)))
+    return [files[scene] for scene in wishes]
 
 
 def read_sketch(path: StrPath, strength: float = STRENGTH) -> Sketch:
@@ -131,12 +141,17 @@ def open_picture(path: Path) -> Picture:
 
 def save_picture(picture: Picture, folder: Path, source_type: str = TRAINED) -> Path:
     """Write a picture and its record under a name that says its prompt and seed; returns the PNG."""
-    slug = re.sub(r"\W+", "-", picture.scene.prompt.lower()).strip("-")[:MAX_SLUG].rstrip("-") or "picture"
-    # Part of the name, so that other settings or weights never overwrite this picture.
-    digest = hashlib.sha256(repr(sorted(picture.record.items())).encode()).hexdigest()[:6]
-    path = folder / f"{slug}-{picture.scene.seed}-{digest}.png"
+    path = place_picture(picture.scene, picture.record, folder)
     write_picture(path, picture.pixels, picture.record, source_type)
     return path
+
+
+def place_picture(scene: Scene, record: Mapping[str, str], folder: Path) -> Path:
+    """Where the picture with this record lies."""
+    slug = re.sub(r"\W+", "-", scene.prompt.lower()).strip("-")[:MAX_SLUG].rstrip("-") or "picture"
+    # Part of the name, so that other settings or weights never overwrite this picture.
+    digest = hashlib.sha256(repr(sorted(record.items())).encode()).hexdigest()[:6]
+    return folder / f"{slug}-{scene.seed}-{digest}.png"
 
 
 def write_grid(paths: Sequence[Path], out: Path) -> None:

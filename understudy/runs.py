@@ -101,7 +101,7 @@ class Checkpoint:
     folder: Path
     step: int
     sha256: Mapping[str, str]
-    """Hash by file name, as it was when written."""
+    """Hash by file, as it was when written; files in folders are named with them: "pipeline/unet/..."."""
     keep: bool
     """Whether the weights stay for good; the others go when two newer checkpoints are there."""
 
@@ -169,11 +169,11 @@ class Run:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         write(draft)
-        files = sorted(draft.iterdir())
-        sha256 = {file.name: hash_file(file) for file in files}
+        inside = sorted(draft.rglob("*"))
+        sha256 = {file.relative_to(draft).as_posix(): hash_file(file) for file in inside if file.is_file()}
         record = {"step": step, "keep": keep, "sha256": sha256}
-        for file in files:
-            _flush(file)
+        for path in inside:
+            _flush(path)
         write_whole(draft / CHECKPOINT_FILE, json.dumps(record, indent=1).encode())
         folder = self._checkpoints / f"{step:06d}"
         shutil.rmtree(folder, ignore_errors=True)  # a broken one of the same step
@@ -239,8 +239,8 @@ def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[R
     """
     run = Run(Path(folder))
     _refuse_other_folders(run.folder)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with _lock(run.folder / LOCK_FILE):
+    make_folder(run.folder)
+    with locked(run.folder / LOCK_FILE):
         if (run.folder / MANIFEST_FILE).is_file():
             _refuse_differences(run, recipe, manifest)
             _take_up(run, recipe, manifest)
@@ -288,6 +288,18 @@ def hash_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, where it is missing; raises `UserError` where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"{folder} is a file: give a folder.") from error
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be made ({error.strerror}): give another.") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"The folder {folder} cannot be written to: allow it, or give another.")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -391,8 +403,11 @@ def _list_drawings(manifest: Manifest) -> str:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Held by one process at a time; the system frees it when the process ends, however it ends."""
+def locked(path: Path) -> Iterator[None]:
+    """Held by one process at a time; the system frees it when the process ends, however it ends.
+
+    Raises `UserError` where another one holds it.
+    """
     with path.open("a+b") as file:
         try:
             _lock_file(file)

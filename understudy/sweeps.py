@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from understudy.domain import Character, UserError
 from understudy.events import Note, Notify, ignore
-from understudy.methods import learn, learn_together
+from understudy.learning import learn
+from understudy.methods import learn_together
 from understudy.methods.reviewing import never_stop
 from understudy.methods.together import can_share
 from understudy.recipes import DreamBoothLora, Recipe

@@ -14,7 +14,7 @@ from understudy.domain import NOT_STATED, Character, Rights, UserError
 from understudy.drawings.keep import kept_character
 from understudy.drawings.rights import RIGHTS_FILE, may_publish, read_rights
 from understudy.methods import learn
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE
+from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.pictures import draw
 from understudy.provenance import read_record
 from understudy.recipes import DrawSettings, PromptOnly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from tests.pasting import WAYS, paste
 from understudy.domain import Attributes, Drawing, Picture, Scene
 from understudy.judges.copying import MOST_DEMANDED, THRESHOLD, CopyingJudge, sum_up_copies
+from understudy.judges.puppet import PuppetJudge
 from understudy.world.heroes import Hero, drawings, hero, oracle
 
 SEEDS = (5, 31)
@@ -76,6 +78,20 @@ def test_a_portraits_head_on_a_new_body_is_no_copy_but_the_portrait_pasted_in_is
     assert not portrait.nearest(picture(oracle(of, whole, 3).pixels)).is_copy
     small = paste(drawings_of(of)[2], "moved and scaled", random.Random(2))
     assert portrait.nearest(picture(small)).is_copy
+
+
+@pytest.mark.parametrize("seed", [303, 309])
+def test_a_drawn_portrait_with_an_arm_and_a_thing_to_hold_is_no_copy(seed: int) -> None:
+    of = hero(seed)
+    drawn = drawings_of(of)
+    judge = CopyingJudge(drawn, PuppetJudge().find_held)
+    portrait = Attributes(framing="portrait", mood="smiling", prop="sandwich")
+    for wish in (portrait, replace(portrait, place="castle")):
+        nearest = judge.nearest(picture(oracle(of, wish, 7).pixels))
+        assert nearest.share > 0.9
+        assert not nearest.is_copy
+    castle = paste(drawn[2], "in another place", random.Random(1))
+    assert judge.nearest(picture(castle)).is_copy
 
 
 def test_drawings_that_are_alike_ask_for_more(judge: CopyingJudge, drawn: list[Drawing]) -> None:

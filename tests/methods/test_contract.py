@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +10,41 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.toy_character import make_recipe, make_recipe_from_nothing
-from understudy.domain import Character, Scene, UserError
+from tests.toy_character import (
+    make_lora_recipe,
+    make_recipe,
+    make_recipe_from_nothing,
+    make_whole_recipe,
+    make_word_recipe,
+)
+from understudy.domain import Character, Scene, Sketch, UserError
 from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
 from understudy.recipes import (
     RECIPES,
+    Adapter,
     DrawSettings,
-    DreamBoothLora,
     FromNothing,
     Learning,
     PromptOnly,
     Recipe,
+    TextualInversion,
 )
 from understudy.runs import Run
 
 METHODS = tuple(RECIPES)
+EVERY_READER: Mapping[str, object] = {"vectors": 2, "word_steps": 5, "text_learning_rate": 1e-3}
+ADAPTERS: dict[str, Adapter] = {"dora": "dora", "rslora": "rslora", "oft": "oft", "lokr": "lokr"}
+VARIANTS = (
+    *METHODS,
+    *ADAPTERS,
+    "pull",
+    "min_rank",
+    "dreambooth-lora with all that reads",
+    "dreambooth with all that reads",
+    "dreambooth as a pipeline",
+)
 WITH_BASE = tuple(method for method, recipe in RECIPES.items() if not issubclass(recipe, FromNothing))
 FAST = DrawSettings(steps=2, batch=2)
 
@@ -41,8 +59,26 @@ def recipe_of(method: str, base: Path) -> Recipe:
             return PromptOnly(base=str(base))
         case "gan" | "scratch-diffusion":
             return make_recipe_from_nothing(method)
+        case "lora":
+            return make_lora_recipe(base)
+        case "pull":
+            return make_recipe(base, "dora").model_copy(update={"pull": 0.1})
+        case "min_rank":
+            return make_recipe(base).model_copy(update={"min_rank": 1})
+        case "textual-inversion":
+            return make_word_recipe(base)
+        case "dreambooth":
+            return make_whole_recipe(base)
+        case "dreambooth with all that reads":
+            return make_whole_recipe(base).model_copy(
+                update={"text_learning_rate": 1e-3, "checkpointing": True}
+            )
+        case "dreambooth as a pipeline":
+            return make_whole_recipe(base).model_copy(update={"save_as": "pipeline", "averaging": 0.0})
+        case "dreambooth-lora with all that reads":
+            return make_recipe(base).model_copy(update=EVERY_READER)
         case _:
-            return make_recipe(base)
+            return make_recipe(base, ADAPTERS.get(method, "lora"))
 
 
 def needs_base(recipe: Recipe) -> None:
@@ -58,7 +94,7 @@ def tensors_of(run: Run) -> dict[str, torch.Tensor]:
     return {f"{file.name} {name}": one for file in files for name, one in load_file(file).items()}
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=VARIANTS)
 def recipe(request: pytest.FixtureRequest, toy_base: Path) -> Recipe:
     return recipe_of(request.param, toy_base)
 
@@ -145,6 +181,18 @@ def test_paints_what_it_is_asked(run: Run, recipe: Recipe) -> None:
     assert not np.array_equal(pictures[0].pixels, pictures[1].pixels)
 
 
+def test_draws_on_from_a_sketch(run: Run, recipe: Recipe) -> None:
+    needs_base(recipe)
+    light, dark = (np.full((32, 32, 3), shade, np.uint8) for shade in (200, 50))
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    scene = Scene("a picture of Pip", 5)
+    sketches = (None, Sketch(light, 0.5), Sketch(dark, 0.5), Sketch(light, 0.5, mask))
+    with open_painter(run) as painter:
+        drawn = [next(painter([scene], FAST, sketch)).pixels for sketch in sketches]
+    assert len({pixels.tobytes() for pixels in drawn}) == len(sketches)
+
+
 def test_record_says_how_it_came_to_be(run: Run, recipe: Recipe) -> None:
     with open_painter(run) as painter:
         record = next(painter([Scene("a picture of Pip", 5, "hands")], FAST)).record
@@ -162,8 +210,7 @@ def test_record_says_which_base(run: Run, recipe: Recipe) -> None:
         assert run.manifest.base is None
         assert not {"base", "base_sha256", "prompt_as_read"} & record.keys()
         return
-    expected = "a picture of Pip" if isinstance(recipe, DreamBoothLora) else "a picture of a girl"
-    assert record["prompt_as_read"] == expected
+    assert record["prompt_as_read"] == f"a picture of {recipe.words('Pip', 'girl')}"
     assert record["base"] == "toy"
     assert run.manifest.base is not None
     assert Path(run.manifest.base).is_absolute()
@@ -196,7 +243,8 @@ def test_the_base_alone_is_what_it_was_before_learning(run: Run, recipe: Recipe)
     scenes = [Scene("a picture of a girl", 5)]
     with open_base_painter(run) as base, open_painter(run) as painter:
         before, after = (next(each(scenes, FAST)).pixels for each in (base, painter))
-    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly)
+    # Of a prompt that does not say the character's name.
+    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly | TextualInversion)
 
 
 def test_learning_has_a_footprint(run: Run) -> None:

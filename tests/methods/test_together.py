@@ -14,7 +14,7 @@ from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, learn_together, open_painter
-from understudy.methods.dreambooth_lora import WEIGHTS_FILE
+from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.runs import Run, open_run
 
@@ -23,7 +23,7 @@ ROUNDING = 1e-5
 
 
 def make_recipes(base: Path) -> dict[str, DreamBoothLora]:
-    plain = make_recipe(base)
+    plain = make_recipe(base).model_copy(update={"accumulation": 2})
     knobs: dict[str, dict[str, object]] = {
         "fast": {"learning_rate": 6e-3},
         "small": {"rank": 2, "alpha": 1.0},
@@ -160,4 +160,26 @@ def test_what_cannot_be_learned_together_is_a_mistake(
         learn_in(tmp_path, {"a": recipes["fast"], "b": longer}, pip)
     with pytest.raises(UserError, match="same name"):
         learn_together(pip, {tmp_path / "a" / "x": recipes["fast"], tmp_path / "b" / "x": recipes["small"]})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"adapter": "dora"},
+        {"vectors": 1},
+        {"text_learning_rate": 1e-4},
+        {"min_rank": 1},
+        {"pull": 1.0},
+        {"optimizer": "adam-8bit"},
+    ],
+    ids=lambda knobs: next(iter(knobs)),
+)
+def test_what_can_only_be_learned_alone_is_a_mistake(
+    knobs: dict[str, object], recipes: dict[str, DreamBoothLora], pip: Character, tmp_path: Path
+) -> None:
+    alike = {name: one.model_copy(update=knobs) for name, one in recipes.items()}
+    for asked in (alike, {"fast": alike["fast"]}):
+        with pytest.raises(UserError, match=next(iter(knobs))):
+            learn_in(tmp_path, asked, pip)
     assert not list(tmp_path.iterdir())

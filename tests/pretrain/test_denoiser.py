@@ -81,7 +81,7 @@ def test_a_perfect_answer_has_no_loss() -> None:
 def test_captions_reach_the_middle_of_the_unet() -> None:
     torch.manual_seed(0)
     unet = build().eval()
-    noisy, times = torch.randn(1, 16, 12, 12), torch.tensor([500])
+    noisy, times = torch.randn(1, unet.config.in_channels, 12, 12), torch.tensor([500])
     one, other = torch.randn(1, 40, 256), torch.randn(1, 40, 256)
     with torch.no_grad():
         assert not torch.allclose(unet(noisy, times, one).sample, unet(noisy, times, other).sample)

@@ -26,7 +26,15 @@ from understudy.drawings.read import read_character
 from understudy.judges.quality import wilson
 from understudy.options import make_recipe as recipe_of
 from understudy.provenance import DIGITAL_SOURCE_TYPE, write_picture
-from understudy.recipes import FromNothing, Gan, PromptOnly, Recipe, ScratchDiffusion
+from understudy.recipes import (
+    DreamBooth,
+    FromNothing,
+    Gan,
+    PromptOnly,
+    Recipe,
+    ScratchDiffusion,
+    TextualInversion,
+)
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.gather import read_losses, read_pictures
 from understudy.reports.images import drawing_uri
@@ -231,6 +239,9 @@ def test_faults_say_what_was_asked_for_and_is_not_there() -> None:
     "recipe",
     [
         make_recipe(Path("a base")).model_copy(update={"flips": True, "targets": ("attention", "time")}),
+        make_recipe(Path("a base")).model_copy(update={"vectors": 2, "initial": "a red {noun}"}),
+        DreamBooth.from_preset("thesis", {"optimizer": "adam-8bit", "checkpointing": True}),
+        TextualInversion.from_preset("paper", {"vectors": 3}),
         Gan(steps=7),
         Gan.from_preset("dcgan-resumed", {"steps": 300}),  # without augmentation, which no flag can say
         ScratchDiffusion.from_preset("thesis", {"captions": True}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
@@ -20,6 +21,13 @@ CLASSES = {
     "tokenizer": ["transformers", "CLIPTokenizer"],
 }
 """(library, class) of the parts, as the index must name them: no other code is ever loaded."""
+SHAPE_OF_SD1 = {
+    "block_out_channels": [320, 640, 1280, 1280],
+    "cross_attention_dim": 768,
+    "layers_per_block": 2,
+    "in_channels": 4,
+}
+"""What tells its U-Net from others."""
 WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
 
 
@@ -65,6 +73,26 @@ def hash_base(folder: Path) -> str:
 def count_weight_bytes(folder: Path) -> int:
     """How large the weights on the disk are."""
     return sum(path.stat().st_size for path in _base_files(folder) if path.suffix == ".safetensors")
+
+
+def read_config(folder: Path, part: str) -> dict[str, Any]:
+    """The config of a base's "unet", "vae" or "scheduler"; raises `UserError` where it cannot be read."""
+    path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: get the base again.") from error
+
+
+def find_side_px(folder: Path) -> int:
+    """Side of the pictures that a base was trained on."""
+    halvings = len(read_config(folder, "vae")["block_out_channels"]) - 1
+    return int(read_config(folder, "unet")["sample_size"]) << halvings
+
+
+def is_stable_diffusion_1(folder: Path) -> bool:
+    """Whether a base has not only the layout of Stable Diffusion 1.x, but its very shape."""
+    return SHAPE_OF_SD1.items() <= read_config(folder, "unet").items()
 
 
 def _base_files(folder: Path) -> list[Path]:

@@ -28,6 +28,11 @@ class Corrupted:
 class Objective(Protocol):
     """One kind of prediction."""
 
+    @property
+    def num_times(self) -> int:
+        """What its times run to: all is noise there."""
+        ...
+
     def sample_times(self, count: int, generator: torch.Generator) -> Tensor:
         """Times (count) on the CPU in the denoiser's own units, spread evenly over the whole range."""
         ...
@@ -43,6 +48,11 @@ class Eps:
 
     alphas_cumprod: Tensor
     min_snr: float = 0.0
+
+    @property
+    def num_times(self) -> int:
+        """As many as the noise schedule has steps."""
+        return len(self.alphas_cumprod)
 
     def sample_times(self, count: int, generator: torch.Generator) -> Tensor:
         """Whole steps of the noise schedule."""
@@ -66,6 +76,11 @@ class Velocity:
 
     alphas_cumprod: Tensor
     min_snr: float = 0.0
+
+    @property
+    def num_times(self) -> int:
+        """As many as the noise schedule has steps."""
+        return len(self.alphas_cumprod)
 
     def sample_times(self, count: int, generator: torch.Generator) -> Tensor:
         """Whole steps of the noise schedule."""

@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.prompting import Prompting, read_prompting
 from understudy.bases.schedulers import make_scheduler
+from understudy.bases.words import add_word
 from understudy.domain import UserError
 from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
@@ -35,6 +36,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # The ends of the names of the U-Net's layers; a base need not have all of them.
 LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
     "attention": ("to_q", "to_k", "to_v", "to_out.0"),
+    "cross-attention": ("attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"),
     "feed-forward": ("ff.net.0.proj", "ff.net.2"),
     "convolutions": (
         "conv1",
@@ -47,6 +49,8 @@ LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
     ),
     "time": ("time_emb_proj", "add_embedding.proj"),
 }
+# Of the text encoder's layers: its attention, as every reader of such files knows them.
+TEXT_LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Sd1Base:
     objective: Objective
     plan: Plan
     lora_targets: Mapping[Target, tuple[str, ...]]
+    text_lora_targets: tuple[str, ...]
     prompting: Prompting
 
     @property
@@ -72,6 +77,12 @@ class Sd1Base:
         """The U-Net."""
         unet: nn.Module = self.pipe.unet
         return unet
+
+    @property
+    def text_encoder(self) -> nn.Module:
+        """What reads the words."""
+        encoder: nn.Module = self.pipe.text_encoder
+        return encoder
 
     @property
     def size_px(self) -> int:
@@ -117,19 +128,48 @@ class Sd1Base:
         hidden: Tensor = self.pipe.encode_prompt(list(prompts), self.pipe.device, 1, False)[0]
         return hidden
 
+    def tokenize(self, prompts: Sequence[str]) -> Tensor:
+        """Prompts to what `read_tokens` takes: (prompts, tokens)."""
+        tokenizer = self.pipe.tokenizer
+        tokens: Tensor = tokenizer(
+            self.pipe.maybe_convert_prompt(list(prompts), tokenizer),
+            padding="max_length",
+            max_length=tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+        return tokens.to(self.pipe.device)
+
+    def read_tokens(self, tokens_BL: Tensor) -> Tensor:
+        """What `encode_prompt` gives for these tokens, (B, L, width), but gradients flow through it."""
+        encoder = self.pipe.text_encoder
+        with self._computing():
+            hidden: Tensor = encoder(tokens_BL)[0]
+        return hidden.to(encoder.dtype)
+
+    def add_word(self, word: str, num_vectors: int, initial: str) -> nn.Parameter:
+        """Teach the base a word, as `words.add_word` says; returns its vectors (num_vectors, width)."""
+        return add_word(self.pipe, word, num_vectors, initial)
+
     def readable_part(self, prompt: str) -> str:
         """The prompt, or, where it has more tokens than the base reads, the part that is read."""
         tokenizer = self.pipe.tokenizer
-        read = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
-        if len(tokenizer(prompt, verbose=False).input_ids) <= len(read):
+        whole = self.pipe.maybe_convert_prompt(prompt, tokenizer)
+        read = tokenizer(whole, truncation=True, max_length=tokenizer.model_max_length).input_ids
+        if len(tokenizer(whole, verbose=False).input_ids) <= len(read):
             return prompt
         return str(tokenizer.decode(read, skip_special_tokens=True)).strip()
 
     def predict(self, noisy: Tensor, times_B: Tensor, prompts_BLD: Tensor) -> Tensor:
         """The U-Net's answer, in the shape of `noisy`."""
         unet = self.pipe.unet
-        with torch.autocast(unet.device.type, DTYPES[self.plan.precision], self.plan.precision != "fp32"):
+        with self._computing():
             return unet(noisy, times_B, encoder_hidden_states=prompts_BLD, return_dict=False)[0].float()  # type: ignore[no-any-return]
+
+    def _computing(self) -> torch.autocast:
+        """In the plan's precision, whatever the weights' own."""
+        precision = self.plan.precision
+        return torch.autocast(self.pipe.unet.device.type, DTYPES[precision], precision != "fp32")
 
 
 def open_base(folder: Path, plan: Plan, min_snr: float = 0.0) -> Sd1Base:
@@ -147,7 +187,7 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0) -> Sd1Base:
         # torch's fused attention multiplies small blocks, which takes a CPU much longer in bf16 than in fp32.
         pipe.unet.set_attn_processor(AttnProcessor())
     objective = make_objective(pipe.scheduler.config, pipe.scheduler.alphas_cumprod.float().cpu(), min_snr)
-    return Sd1Base(pipe, objective, plan, LORA_TARGETS, read_prompting(folder))
+    return Sd1Base(pipe, objective, plan, LORA_TARGETS, TEXT_LORA_TARGETS, read_prompting(folder))
 
 
 def _quiet(pipe: Pipeline) -> Pipeline:

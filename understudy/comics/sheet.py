@@ -15,6 +15,7 @@ from understudy.drawings.cutting import cut_out
 from understudy.drawings.describe import describe
 from understudy.drawings.keep import kept_character
 from understudy.events import Drew, Note, Notify, ignore
+from understudy.flattening import flatten_pictures
 from understudy.judges.puppet import PuppetJudge
 from understudy.picking import Judge, draw_best
 from understudy.pictures import open_picture
@@ -35,11 +36,13 @@ def make_sheet(
     notify: Notify = ignore,
     device: str = "auto",
     judge_pictures: Judge | None = None,
+    flat: bool = False,
 ) -> list[Path]:
     """Draw the run's character sheet into `out`, or the run's folder `sheet`; returns the PDF and the PNG.
 
     Each of its sixteen pictures is the best of `of` by the judge; they lie in the folder `pictures` beside
-    it. `size` is "a4" or "letter". Raises `UserError` for another size, and as `draw` does.
+    it. With `flat` the page shows them in the drawings' flat colours. `size` is "a4" or "letter". Raises
+    `UserError` for another size, and as `draw` does.
     """
     if size not in SIZES_MM:
         raise UserError(f"There is no paper {size!r}: take one of {', '.join(SIZES_MM)}.")
@@ -60,10 +63,11 @@ def make_sheet(
         device,
         judge_pictures=judge_pictures or judge,
     )
-    pictures = [open_picture(path) for path in picked]
+    shown = flatten_pictures(opened, picked, notify=notify, judge=judge) if flat else picked
+    pictures = [open_picture(path) for path in shown]
     shots = [
         Shot(label, _cut(path, picture.pixels, judge))
-        for (label, _), path, picture in zip(SHOTS, picked, pictures, strict=True)
+        for (label, _), path, picture in zip(SHOTS, shown, pictures, strict=True)
     ]
     page = lay_out_sheet(
         _readable(character.name, notify),
@@ -76,7 +80,7 @@ def make_sheet(
     stem = folder / f"{_file_name(character.name)}-sheet"
     pdf, png = stem.with_suffix(".pdf"), stem.with_suffix(".png")
     write_whole(pdf, render_pdf(page))
-    record = {"title": page.title, "pictures": ", ".join(path.name for path in picked), "of": str(of)}
+    record = {"title": page.title, "pictures": ", ".join(path.name for path in shown), "of": str(of)}
     write_picture(png, render(page, DPI), record, COMPOSITE, DPI)
     for path in (pdf, png):
         notify(Drew(path))
@@ -84,7 +88,7 @@ def make_sheet(
 
 
 def _cut(path: Path, pixels: Pixels, judge: PuppetJudge) -> Pixels:
-    return cut_out(locate(Drawing(path, pixels, ""), judge))
+    return cut_out(locate(Drawing(path, pixels, ""), judge, is_ours=True))
 
 
 def _readable(words: str, notify: Notify) -> str:

@@ -31,7 +31,10 @@ from understudy.commands.verb import (
 @click.option("--from", "source", type=FILE, help="A sketch or picture to begin from; see --strength.")
 @click.option("--strength", type=STRENGTH, help="How far to leave it: 0.3 a little, 1 all. [default: 0.7]")
 @click.option("--grid", type=FILE, help="Also write all of them to this PNG, a row for each prompt.")
-@click.option("--cut-out", is_flag=True, help="Also write each on a transparent ground.")
+@click.option("--flat", is_flag=True, help="Also write each in the drawings' flat colours.")
+@click.option(
+    "--cut-out", is_flag=True, help="Also write each on a transparent ground; with --flat the flat ones."
+)
 @pictures_option
 def draw(
     run: Path,
@@ -44,6 +47,7 @@ def draw(
     source: Path | None,
     strength: float | None,
     grid: Path | None,
+    flat: bool,
     cut_out: bool,
     out: Path | None,
     **settings: object,
@@ -52,7 +56,7 @@ def draw(
 
     The character's name in PROMPT, or {name}, stands for it.
     """
-    from understudy import cutting, picking, pictures
+    from understudy import cutting, flattening, picking, pictures
     from understudy.options import validated
     from understudy.recipes import DrawSettings
     from understudy.runs import open_run
@@ -63,8 +67,6 @@ def draw(
     name = open_run(run).manifest.name
     wishes = _wishes(prompt, prompts, name)
     sketch = pictures.read_sketch(source, strength or pictures.STRENGTH) if source else None
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)  # fails now, not when the first picture is drawn
     warn_if_left_out(wishes, name)
     with listening() as notify:
         if best is not None:
@@ -72,10 +74,14 @@ def draw(
         else:
             scenes = pictures.seeded_scenes(wishes, count or 4, seed)
             paths = pictures.draw(run, scenes, asked, out, notify, sketch=sketch)
+        shown = paths
+        if flat:
+            shown = flattening.flatten_pictures(run, paths, notify=notify)
+            paths = [*paths, *shown]
         if cut_out:
-            paths += cutting.cut_out_pictures(paths, notify=notify)
+            paths = [*paths, *cutting.cut_out_pictures(shown, notify=notify)]
     if grid is not None:
-        pictures.write_grid([path for path in paths if not cutting.is_cut_out(path)], grid)
+        pictures.write_grid(shown, grid)
     say([*paths, *([grid] if grid else [])])
 
 

@@ -16,11 +16,22 @@ from understudy.commands.verb import FOLDER, LearnVerb, given, paper_option, say
 @click.option("--run", type=FOLDER, required=True, help="The folder that keeps all that is learned.")
 @click.option(
     "--method",
-    type=click.Choice(["dreambooth-lora", "prompt-only", "gan", "scratch-diffusion"]),
+    type=click.Choice(
+        [
+            "dreambooth-lora",
+            "lora",
+            "dreambooth",
+            "textual-inversion",
+            "prompt-only",
+            "gan",
+            "scratch-diffusion",
+        ]
+    ),
     default="dreambooth-lora",
     show_default=True,
-    help="How to learn; the last three are there to compare with: prompt-only learns nothing, gan and "
-    "scratch-diffusion know nothing but the drawings.",
+    help="How to learn: an adapter, one without a name of its own, the whole denoiser, or only a word; the "
+    "last three are there to compare with: prompt-only learns nothing, gan and scratch-diffusion know "
+    "nothing but the drawings.",
 )
 @paper_option
 @click.option(

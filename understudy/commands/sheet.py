@@ -16,8 +16,9 @@ from understudy.commands.verb import COUNT, FOLDER, OUT, DrawVerb, given, say, s
     "--size", type=click.Choice(["a4", "letter"]), default="a4", show_default=True, help="The paper."
 )
 @click.option("--of", type=COUNT, default=3, show_default=True, help="Each picture is the best of so many.")
+@click.option("--flat", is_flag=True, help="Show them in the drawings' flat colours.")
 @seed_option
-def sheet(run: Path, out: Path | None, size: str, of: int, seed: int, **settings: object) -> None:
+def sheet(run: Path, out: Path | None, size: str, of: int, flat: bool, seed: int, **settings: object) -> None:
     """Write the character sheet of RUN as PDF and PNG.
 
     It shows the character's turnaround, moods, poses and palette, drawn anew.
@@ -29,5 +30,5 @@ def sheet(run: Path, out: Path | None, size: str, of: int, seed: int, **settings
 
     asked = validated(DrawSettings, given(**settings))
     with listening() as notify:
-        paths = make_sheet(run, out, size, of, seed, asked, notify)
+        paths = make_sheet(run, out, size, of, seed, asked, notify, flat=flat)
     say(paths)

@@ -45,6 +45,12 @@ class LearnVerb(Verb):
         *own, usage = super().get_params(ctx)
         return [*own, *recipe_options(), usage]
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The usual knobs apart from those for experts."""
+        from understudy.options import write_options
+
+        write_options(self.get_params(ctx), ctx, formatter)
+
 
 class DrawVerb(Verb):
     """A verb that also takes the settings of drawing, which are read only when this verb is called."""
@@ -77,8 +83,14 @@ def say_next(sentence: str, *command: str) -> None:
 
 def warn_if_left_out(prompts: Sequence[str], name: str) -> None:
     """Say so on the error stream where prompts do not say the character's name."""
+    from difflib import get_close_matches
+
     from understudy.recipes import says_name
 
-    if any(not says_name(prompt, name) for prompt in prompts):
+    silent = [prompt for prompt in prompts if not says_name(prompt, name)]
+    if silent:
         those = "The prompt does" if len(prompts) == 1 else "Some prompts do"
-        click.echo(f"{those} not say {name}, so the pictures will not show it.", err=True)
+        words = [word.strip(".,;:!?\"'") for prompt in silent for word in prompt.split()]
+        alike = get_close_matches(name.lower(), [word.lower() for word in words], 1, 0.7)
+        hint = f" Is {alike[0]!r} misspelt?" if alike else ""
+        click.echo(f"{those} not say {name}, so the pictures will not show it.{hint}", err=True)

@@ -55,6 +55,11 @@ def find_figure(drawing: Drawing) -> Figure:
     return Figure(pixels, mask.astype(np.uint8) * 255, _as_colour(paper))
 
 
+def is_on_paper(pixels: Pixels) -> bool:
+    """Whether a picture (height, width, 3) has flat paper around it, by which its figure can be found."""
+    return _flat_paper(pixels) is not None
+
+
 def _colour_outside(pixels: Pixels, mask: Pixels) -> tuple[int, int, int]:
     """The usual colour where a given mask is empty; white where it is nowhere."""
     outside = pixels[mask == 0]

@@ -62,6 +62,10 @@ class File:
             with zipfile.ZipFile(self.archive) as packed, packed.open(self.member) as member:
                 # No more than the zip declares, which `open_shelves` has bounded, whatever is packed.
                 return member.read(packed.getinfo(self.member).file_size)
+        except FileNotFoundError as error:
+            raise UserError("it is not there; give the file's right name.") from error
+        except IsADirectoryError as error:
+            raise UserError("it is a folder; give a file in it.") from error
         except OSError as error:
             raise UserError(f"it cannot be opened ({error.strerror}); check its permissions.") from error
         except RuntimeError as error:  # zipfile's word for a password, and for an unknown compression

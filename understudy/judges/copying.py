@@ -1,26 +1,32 @@
 """Is a picture a drawing pasted again?
 
 What copying means here: the whole *figure* of one drawing lies in the picture again, line on line, wherever,
-smaller or larger, mirrored, cut off by the picture's edge or in front of another place: what could have been
-made with scissors and glue. The same character in a new pose is no copy, however alike its head, nor is the
-same pose with another face where that is large enough to tell: something was drawn. A picture that shows a
+smaller or larger, mirrored, cut off by the picture's edge or in front of another place, and nothing more of a
+figure than that: what could have been made with scissors and glue. The same character in a new pose is no
+copy, however alike its head, nor is a drawn portrait with an arm and an ice cream added to it, nor the same
+pose with another face where that is large enough to tell: something was drawn. A picture that shows a
 drawing's pose, view and mood in another place is a copy where the figure agrees line on line, and none where
 it was drawn afresh; the world's own hand draws by code and agrees with itself to the pixel: there it is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from understudy.domain import Drawing, Measure, Picture
+from understudy.domain import Drawing, Measure, Picture, Pixels
+from understudy.drawings.figure import is_on_paper
 from understudy.judges.overlay import Overlay
 from understudy.judges.quality import wilson
+from understudy.judges.sheets import Plane, figure_weights
 
 THRESHOLD = 0.7
 """How well a drawing's figure must fit where it fits worst; then no hand and no mouth was drawn anew."""
+MOST_BEYOND = 0.03
+"""How much more of a figure than the drawing's a copy shows, as a share of that: a smear, not an arm."""
 MOST_DEMANDED = 0.8
 """Where two drawings are the same, no more than this is asked for: a copy reaches it."""
 
@@ -34,19 +40,36 @@ class Nearest:
     is_copy: bool
 
 
-class CopyingJudge:
-    """Compares pictures with some drawings; making ready takes longer than a picture does."""
+def _hold_nothing(pixels: Pixels) -> Pixels:
+    return np.zeros(pixels.shape[:2], np.uint8)
 
-    def __init__(self, drawings: Sequence[Drawing]) -> None:
+
+class CopyingJudge:
+    """Compares pictures with some drawings; making ready takes longer than a picture does.
+
+    What a picture shows of its own figure is found on flat paper; in front of a place `find_held` says at
+    least what it holds: a mask (height, width), 255 there.
+    """
+
+    def __init__(
+        self, drawings: Sequence[Drawing], find_held: Callable[[Pixels], Pixels] = _hold_nothing
+    ) -> None:
         """Raises `ValueError` without drawings."""
         self._overlay = Overlay(drawings)
+        self._find_held = find_held
         numbered = enumerate(drawings) if len(drawings) > 1 else ()
         self.bar = _bar([self._overlay.best(one.pixels, without=number).worst for number, one in numbered])
 
     def nearest(self, picture: Picture) -> Nearest:
         """The drawing of which most lies in the picture, and whether that makes a copy."""
-        found = self._overlay.best(picture.pixels)
-        return Nearest(found.drawing, found.share, found.worst >= self.bar)
+        found = self._overlay.best(picture.pixels, self._figure(picture.pixels))
+        is_copy = found.worst >= self.bar and found.beyond <= MOST_BEYOND
+        return Nearest(found.drawing, found.share, is_copy)
+
+    def _figure(self, pixels: Pixels) -> Plane:
+        if is_on_paper(pixels):
+            return figure_weights(Drawing(Path(), pixels, ""))
+        return (self._find_held(pixels) > 0).astype(np.float32)
 
 
 def sum_up_copies(copies: Sequence[bool]) -> dict[str, Measure]:

@@ -44,6 +44,8 @@ PLACE_PX = 5.0
 """How large a place of the figure is that may not fit: a hand, a mouth."""
 WORST = 0.01
 """Share of the places that are passed over to find the worst."""
+BESIDE_PX = 3
+"""So near to a drawing's figure, what the picture shows is a line that lies a little off, nothing new."""
 SMOOTHING_PX = 0.8
 """Makes a recompressed or slightly blurred copy alike."""
 MOST_STRETCH = 1.1
@@ -56,12 +58,14 @@ class Overlaid:
     """The drawing that fits best, by number, and how well.
 
     `share` of its figure lies in the picture again; `worst` is that share in the place that fits worst, and 0
-    where the picture shows more of a figure that the drawing cuts off.
+    where the picture shows more of a figure that the drawing cuts off. `beyond` is how much of
+    the picture's own figure lies where the drawing has nothing, as a share of what of the drawing is seen.
     """
 
     drawing: int
     share: float
     worst: float
+    beyond: float
 
 
 class Overlay:
@@ -91,14 +95,19 @@ class Overlay:
         )
         self._counts = counts.sum(axis=(1, 2))
 
-    def best(self, pixels: Pixels, without: int | None = None) -> Overlaid:
-        """The drawing that fits a picture (height, width, 3) best, but for the one numbered `without`."""
+    def best(self, pixels: Pixels, figure: Plane | None = None, without: int | None = None) -> Overlaid:
+        """The drawing that fits a picture (height, width, 3) best, but for the one numbered `without`.
+
+        `figure` (height, width) is how surely each pixel belongs to the picture's own figure, None where that
+        is not known.
+        """
         everywhere = np.ones(pixels.shape[:2], np.float32)
         picture = make_sheet(pixels, everywhere, FINE_PX)
-        found = Overlaid(int(without == 0), 0.0, 0.0)
+        shown = None if figure is None else make_sheet(pixels, figure, FINE_PX).weights
+        found = Overlaid(int(without == 0), 0.0, 0.0, 0.0)
         for number, matrix in self._candidates(make_sheet(pixels, everywhere, COARSE_PX), without):
             for each in (matrix, _moved_into_place(picture, self._fine[number], matrix)):
-                laid = self._lay(picture, number, each)
+                laid = self._lay(picture, shown, number, each)
                 found = max(found, laid, key=_goodness)
         return found
 
@@ -132,13 +141,13 @@ class Overlay:
             matrix[axis, 2] += (moved - back) * FINE_PX / COARSE_PX
         return matrix
 
-    def _lay(self, picture: Sheet, number: int, matrix: Matrix) -> Overlaid:
+    def _lay(self, picture: Sheet, shown: Plane | None, number: int, matrix: Matrix) -> Overlaid:
         """How well a drawing fits in one place; not at all where too little of it could."""
         drawing, size = self._fine[number], picture.weights.shape
         scale = abs(np.linalg.det(matrix[:, :2])) ** 0.5
         counts = cv2.warpAffine(drawing.weights, matrix, size) * picture.weights
         if counts.sum() < LEAST_SEEN * drawing.weights.sum() * scale**2:
-            return Overlaid(number, 0.0, 0.0)
+            return Overlaid(number, 0.0, 0.0, 0.0)
         smooth = cv2.GaussianBlur(drawing.colours, (0, 0), SMOOTHING_PX / scale)
         laid = cv2.warpAffine(smooth, matrix, size, borderMode=cv2.BORDER_REPLICATE)
         error = _distance_nearby(laid, cv2.GaussianBlur(picture.colours, (0, 0), SMOOTHING_PX))
@@ -148,9 +157,17 @@ class Overlay:
         places = cv2.GaussianBlur(fits, (0, 0), place_px)[around > around.max() / 4]
         places /= around[around > around.max() / 4]
         share = float(fits.sum() / counts.sum())
+        beyond = 0.0 if shown is None else _beyond(shown, counts)
         if goes_on(picture, self._edges[number], matrix):
-            return Overlaid(number, share, 0.0)
-        return Overlaid(number, share, float(np.quantile(places, WORST)))
+            return Overlaid(number, share, 0.0, beyond)
+        return Overlaid(number, share, float(np.quantile(places, WORST)), beyond)
+
+
+def _beyond(shown: Plane, laid: Plane) -> float:
+    """How much of the picture's figure lies clear of the drawing laid over it, as a share of that."""
+    reach = 2 * BESIDE_PX + 1
+    near = cv2.dilate((laid > 0.1).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    return float(shown[~near].sum() / laid.sum())
 
 
 def _goodness(laid: Overlaid) -> tuple[float, float]:

@@ -64,6 +64,11 @@ def mask_part(shares: Shares, part: str) -> Pixels:
     return np.asarray(grown * 255, np.uint8)
 
 
+def mask_seen(shares: Shares, part: str) -> Pixels:
+    """A mask (height, width), 255 exactly where a part of `WHOLE` is seen; empty where it is not."""
+    return _seen(shares, WHOLE[part]).astype(np.uint8) * 255
+
+
 def mask_figure(shares: Shares) -> Pixels:
     """A mask (height, width), 255 where one of the figure's own parts is seen more surely than all else."""
     own = [PART_INDEX[part] for part in WHOLE["figure"]]

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from understudy.domain import Attributes, Character, Drawing, Picture, Pixels, UserError, Verdict
 from understudy.drawings.figure import find_figure
 from understudy.judges.network import SIDE, JudgeNetwork, Seen, Shape
-from understudy.judges.parts import Shares, mask_figure, mask_part
+from understudy.judges.parts import Shares, mask_figure, mask_part, mask_seen
 from understudy.world.captions import parse
 from understudy.world.vocabulary import CHOICES
 
@@ -146,6 +146,10 @@ class PuppetJudge:
         """The mask (height, width), 255 on the character: by flat paper, or by the parts that are seen."""
         mask = find_figure(Drawing(Path(), pixels, "")).mask
         return mask if not mask.all() else mask_figure(self.see_parts(pixels))
+
+    def find_held(self, pixels: Pixels) -> Pixels:
+        """The mask (height, width), 255 on what is held; empty where nothing is."""
+        return mask_seen(self.see_parts(pixels), "held thing")
 
     def _see(self, pixels: Sequence[Pixels]) -> list[tuple[Tensor, Seen]]:
         """A few pictures at a time: the network's input (B, 3, 96, 96) and what it makes of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,19 @@ def bootstrap_mean(
     tail = (1 - coverage) / 2
     low, high = np.quantile(means_R, [tail, 1 - tail])
     return Estimate(float(sums_H.sum() / counts_H.sum()), float(low), float(high), len(sums_H), len(values))
+
+
+def estimate_share(values: Mapping[Key, float], n: int) -> Estimate:
+    """The mean of shares of `n` pictures with its interval: over heroes, or Wilson's for one hero.
+
+    Wilson's too where all pictures pass or none does. Raises `ValueError` where there is no value.
+    """
+    found = bootstrap_mean(values)
+    # A bootstrap over pictures that all pass, or all fail, would claim to be certain.
+    if found.num_heroes > 1 and 0 < found.mean < 1:
+        return replace(found, n=n)
+    low, high = wilson(found.mean * n, n)
+    return replace(found, low=low, high=high, n=n)
 
 
 def bootstrap_difference(

@@ -7,10 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar, assert_never
 
+import understudy.methods.dreambooth as dreambooth
 import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.gan as gan
 import understudy.methods.prompt_only as prompt_only
 import understudy.methods.scratch_diffusion as scratch_diffusion
+import understudy.methods.textual_inversion as textual_inversion
 import understudy.methods.together as together
 from understudy.bases.catalog import find_base, hash_base, name_base
 from understudy.domain import Character, UserError
@@ -18,17 +20,22 @@ from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
 from understudy.methods.opening import open_base_of
+from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.prompt_only import Trial
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
+    DreamBooth,
     DreamBoothLora,
     Finetune,
     FromNothing,
     Gan,
+    Lora,
     PromptOnly,
     Recipe,
     ScratchDiffusion,
+    TextualInversion,
 )
 from understudy.runs import (
     Checkpoint,
@@ -53,23 +60,31 @@ def learn(
     notify: Notify = ignore,
     device: str = "auto",
     grid_intensity: float | None = None,
+    trial: Trial | None = None,
 ) -> Run:
     """Learn the character by the recipe in the folder `run`; the same call goes on with what is there.
 
     What it costs is added to the run's `footprint.json`; `grid_intensity` is in g CO2e per kWh, the world's
-    average where it is not given. Raises `UserError` for whatever the user can mend and `Cancelled` when the
-    listener stops the work, which the same call takes up again later.
+    average where it is not given. `trial` is how prompt-only finds its words, without it the noun alone
+    stands for the character; `understudy.learning` brings the judge's. Raises `UserError` for whatever the
+    user can mend and `Cancelled` when the listener stops the work, which the same call takes up again later.
     """
+    if isinstance(recipe, Finetune):
+        check_optimizer(recipe)
     manifest = _make_manifest(character, recipe, device)
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
         keep_drawings(character, begun)
         with measuring(begun, notify, grid_intensity) as listen:
             match recipe:
-                case DreamBoothLora():
+                case DreamBoothLora() | Lora():
                     dreambooth_lora.learn(character, recipe, begun, review, listen)
+                case DreamBooth():
+                    dreambooth.learn(character, recipe, begun, review, listen)
+                case TextualInversion():
+                    textual_inversion.learn(character, recipe, begun, review, listen)
                 case PromptOnly():
-                    prompt_only.learn(character, recipe, begun, review, listen)
+                    prompt_only.learn(character, recipe, begun, review, listen, trial)
                 case Gan():
                     gan.learn(character, recipe, begun, review, listen)
                 case ScratchDiffusion():
@@ -91,13 +106,18 @@ def learn_together(
     The recipes may differ in learning rate, rank, alpha and seed. Every run ends as if it had been learned
     alone, but for rounding, in less time than one after another; the same call goes on with what is there. A
     run that was begun otherwise is learned by itself, and its footprint is its share of the whole. Raises
-    `UserError` where the recipes differ in anything else, or two folders have one name, and `Cancelled` when
-    the listener stops the work.
+    `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
+    or two folders have one name, and `Cancelled` when the listener stops the work.
     """
     folders = [Path(folder) for folder in recipes]
     names = tuple(sorted(folder.resolve().name for folder in folders))
     if len(set(names)) < len(names):
         raise UserError("Two of the run folders have the same name: give each its own.")
+    if not all(map(together.can_join, recipes.values())):
+        raise UserError(
+            "Only the adapter lora, by the optimizer adam and without vectors, text_learning_rate, min_rank "
+            "and pull, is learned together with others: learn the others alone."
+        )
     first, *others = recipes.values()
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
@@ -153,8 +173,12 @@ def open_painter(
     recipe = opened.recipe
     _note_half_learned(opened, checkpoint, notify)
     match recipe:
-        case DreamBoothLora():
+        case DreamBoothLora() | Lora():
             painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
+        case DreamBooth():
+            painter = dreambooth.open_painter(opened, recipe, checkpoint, device, notify)
+        case TextualInversion():
+            painter = textual_inversion.open_painter(opened, recipe, checkpoint, device, notify)
         case PromptOnly():
             painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
         case Gan():
@@ -188,4 +212,9 @@ def _note_half_learned(run: Run, checkpoint: Checkpoint, notify: Notify) -> None
     if isinstance(recipe, PromptOnly) or checkpoint != run.newest() or run.manifest.stopped_at is not None:
         return
     if checkpoint.step < recipe.steps:
-        notify(Note(f"Learning is at step {checkpoint.step} of {recipe.steps}: the learn command goes on."))
+        notify(
+            Note(
+                f"Only {checkpoint.step} of {recipe.steps} steps are learned, so the pictures are worse than "
+                "they will be: the same learn command goes on."
+            )
+        )

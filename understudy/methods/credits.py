@@ -31,8 +31,18 @@ def describe_learning(run: Run) -> dict[str, str]:
 
 def write_weights(tensors: Mapping[str, Tensor], facts: Mapping[str, str], path: Path) -> None:
     """Write weights with `facts` in their header; the same weights and facts give the same bytes."""
+    path.write_bytes(pack_weights(tensors, facts))
+
+
+def pack_weights(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> bytes:
+    """The file that `write_weights` writes."""
     content = safetensors.torch.save({name: one.contiguous() for name, one in tensors.items()}, dict(facts))
-    path.write_bytes(order_metadata(content))
+    return order_metadata(content)
+
+
+def find_tensors(content: bytes) -> bytes:
+    """What follows a safetensors file's header, which is the same whatever the header says."""
+    return content[LENGTH_BYTES + int.from_bytes(content[:LENGTH_BYTES], "little") :]
 
 
 def order_metadata(content: bytes) -> bytes:

@@ -76,6 +76,11 @@ class NextLevel:
 
     num_levels: int
 
+    @property
+    def num_times(self) -> int:
+        """What the network reads as all noise."""
+        return NUM_TIMES
+
     def sample_times(self, count: int, generator: torch.Generator) -> Tensor:
         """Any level but the clean one."""
         levels = torch.randint(1, self.num_levels + 1, (count,), generator=generator)
@@ -108,6 +113,11 @@ class VelocityLevels:
 
     velocity: Velocity
     scheduler: DDIMScheduler
+
+    @property
+    def num_times(self) -> int:
+        """See `Velocity`."""
+        return self.velocity.num_times
 
     def sample_times(self, count: int, generator: torch.Generator) -> Tensor:
         """See `Velocity`."""

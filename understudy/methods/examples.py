@@ -20,12 +20,13 @@ from understudy.bases.sd1 import Sd1Base
 from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
 from understudy.events import Notify, Step
-from understudy.methods.class_pictures import ClassPicture
+from understudy.methods.class_pictures import ClassPicture, draw_class_pictures
 from understudy.methods.painting import note_cut_prompts
 from understudy.recipes import Finetune, place_subject
-from understudy.runs import write_whole
+from understudy.runs import Run, write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
+CLASS_PICTURES_FOLDER = "class_pictures"
 ENCODE_BATCH = 2
 """Small, because the encoder at full size needs more memory than all steps: nothing else decides the peak."""
 UNREADABLE = (OSError, ValueError, SafetensorError)
@@ -37,7 +38,8 @@ class Examples:
 
     mean, std (N, C, H, W): the latents' distributions. mask (N, 1, H, W): weights in the loss, 1 on average.
     weight (N): weight of the example. prompt (N): its row in `prompts` (P, L, D), of which row 0 is the empty
-    prompt. unit (N) and is_prior (N), which are on the CPU: which picture it is, and whether a class picture.
+    prompt, and in `tokens` (P, L), from which they were read. unit (N) and is_prior (N), which are on the
+    CPU: which picture it is, and whether a class picture.
     """
 
     mean: Tensor
@@ -46,6 +48,7 @@ class Examples:
     weight: Tensor
     prompt: Tensor
     prompts: Tensor
+    tokens: Tensor
     unit: Tensor
     is_prior: Tensor
 
@@ -113,6 +116,20 @@ def make_decks(examples: Examples, recipe: Finetune) -> Decks:
     return Decks(drawings, prior, recipe.prior_share, recipe.batch, recipe.seed)
 
 
+def resident_examples(
+    base: Sd1Base, character: Character, recipe: Finetune, run: Run, notify: Notify
+) -> Examples:
+    """The run's examples; made, and their class pictures drawn, where they are not there or damaged."""
+    path = run.folder / EXAMPLES_FILE
+    try:
+        return Examples.load(path, base.plan.device)
+    except UNREADABLE:
+        folder = run.folder / CLASS_PICTURES_FOLDER
+        prior = draw_class_pictures(base, recipe, character.noun, folder, notify)
+        make_examples(base, character, recipe, prior, notify).save(path)
+        return Examples.load(path, base.plan.device)
+
+
 def make_examples(
     base: Sd1Base, character: Character, recipe: Finetune, prior: list[ClassPicture], notify: Notify
 ) -> Examples:
@@ -136,6 +153,7 @@ def make_examples(
         weight=torch.tensor([row.weight for row in rows]).to(mean),
         prompt=torch.tensor([prompts.index(row.prompt) for row in rows], device=mean.device),
         prompts=torch.cat([base.encode_prompt([prompt]) for prompt in prompts]),
+        tokens=base.tokenize(prompts),
         unit=torch.tensor([row.unit for row in rows]),
         is_prior=torch.tensor([row.is_prior for row in rows]),
     )
@@ -165,7 +183,8 @@ def _drawing_rows(base: Sd1Base, character: Character, recipe: Finetune, words: 
             recipe.paper_jitter,
         )
         caption = _without_leading_name(drawing.caption, character.name)
-        prompt = caption_prompt(words, place_subject(caption, character.name, words))
+        said = place_subject(caption, character.name, words) if recipe.captions else ""
+        prompt = caption_prompt(words, said)
         rows += [_Row(view, prompt, unit, 1.0, recipe.background_weight, False) for view in views]
     return rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from understudy.bases.sd1 import Sd1Base
 from understudy.events import Notify
+from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
 from understudy.methods.loop import Training, learn_steps
+from understudy.methods.optimizers import make_optimizer
 from understudy.methods.reviewing import Review
 from understudy.recipes import Finetune
 from understudy.runs import Run
@@ -23,22 +25,34 @@ WriteWeights = Callable[[Mapping[str, Tensor], Path], None]
 """Writes trained tensors, by name, into a checkpoint's folder in the form that drawing needs."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Weights by name that learn at one rate, in the first `steps` steps or, where this is None, in all."""
+
+    weights: Mapping[str, nn.Parameter]
+    learning_rate: float
+    steps: int | None = None
+
+
 def finetune(
     base: Sd1Base,
-    weights: Mapping[str, nn.Parameter],
+    parts: Sequence[Part],
     examples: Examples,
+    condition: Condition,
     recipe: Finetune,
     run: Run,
     write_weights: WriteWeights,
     review: Review,
     notify: Notify,
+    pull: Callable[[], Tensor] | None = None,
 ) -> None:
-    """Train `weights`, which are a part of the base's denoiser, from where the run is to the recipe's steps.
+    """Train `parts` of the base from where the run is to the recipe's steps.
 
-    A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled` when
-    the listener does, after saving.
+    `condition` must read in the step where one of them reads the words; `pull` is added to the loss of every
+    step. A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled`
+    when the listener does, after saving.
     """
-    tuning = begin_tuning(base, weights, examples, recipe, write_weights)
+    tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull)
     learn_steps(tuning, recipe, run, review, notify)
 
 
@@ -58,35 +72,58 @@ class Question:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The learner: one Adam on a part of the base."""
+    """The learner: one Adam on parts of the base."""
 
     base: Sd1Base
+    parts: Sequence[Part]
     examples: Examples
+    condition: Condition
     recipe: Finetune
     decks: Decks
     training: Training
     write_weights: WriteWeights
+    pull: Callable[[], Tensor] | None
 
     def step(self, number: int) -> dict[str, Tensor]:
-        loss = step_loss(self.base, self.examples, self.decks.deal(number), self.recipe, number)
-        torch.autograd.backward(loss)
+        for part in self.parts:
+            if part.steps is not None:
+                # What has learned enough takes no part in backward, nor in the norm of the gradients.
+                for weight in part.weights.values():
+                    weight.requires_grad_(number < part.steps)
+        figures = self._add_gradients(number)
         self.apply_gradients(number)
-        return {"loss": loss.detach()}
+        return figures
 
-    def ask(self, number: int) -> Question:
-        """What the denoiser is asked in the step `number`."""
-        return ask(self.base, self.examples, self.decks.deal(number), self.recipe, number)
+    def ask(self, batch: int) -> Question:
+        """What the denoiser is asked in a batch; each step has as many as the recipe accumulates."""
+        return ask(self.base, self.examples, self.condition, self.decks.deal(batch), self.recipe, batch)
 
     def apply_gradients(self, number: int) -> None:
         """Move the weights by the gradients that the step `number` left on them."""
         optimizer = self.training.optimizer
-        warmth = min(1.0, (number + 1) / max(1, self.recipe.warmup_steps))
-        for group in optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * warmth
+        for part, group in zip(self.parts, optimizer.param_groups, strict=True):
+            group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
         nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
-        self.training.update_average(self.recipe.averaging, number + 1)
+        if self.training.average:
+            self.training.update_average(self.recipe.averaging, number + 1)
+
+    def _add_gradients(self, number: int) -> dict[str, Tensor]:
+        """Of the batches of a step and of the pull; returns their losses."""
+        num_batches = self.recipe.accumulation
+        losses = []
+        for batch in batches(number, self.recipe):
+            rows = self.decks.deal(batch)
+            loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, batch)
+            torch.autograd.backward(loss / num_batches)
+            losses.append(loss.detach())
+        figures = {"loss": torch.stack(losses).mean()}
+        if self.pull is not None:
+            pulled = self.pull()
+            torch.autograd.backward(pulled)
+            figures["pull_loss"] = pulled.detach()
+        return figures
 
     def tensors(self) -> dict[str, Tensor]:
         return self.training.tensors()
@@ -95,28 +132,46 @@ class Tuning:
         self.training.restore(saved, step)
 
     def write(self, folder: Path) -> None:
-        self.write_weights(self.training.average, folder)
+        weights = {name: weight.detach() for name, weight in self.training.weights.items()}
+        self.write_weights(self.training.average or weights, folder)
 
 
 def begin_tuning(
     base: Sd1Base,
-    weights: Mapping[str, nn.Parameter],
+    parts: Sequence[Part],
     examples: Examples,
+    condition: Condition,
     recipe: Finetune,
     write_weights: WriteWeights,
+    pull: Callable[[], Tensor] | None = None,
 ) -> Tuning:
-    """The learner of `weights` before its first step."""
+    """The learner of `parts` before its first step; see `finetune`."""
     decks = make_decks(examples, recipe)
-    return Tuning(base, examples, recipe, decks, _begin(weights, recipe), write_weights)
+    return Tuning(base, parts, examples, condition, recipe, decks, _begin(parts, recipe), write_weights, pull)
 
 
-def step_loss(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, step: int) -> Tensor:
+def _share_of_rate(recipe: Finetune, step: int) -> float:
+    """Of the learning rate at a step, counted from 0; of no later step, so that going on is exact."""
+    warmth = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+    return warmth * (0.5 ** (step / recipe.rate_half_life) if recipe.rate_half_life else 1.0)
+
+
+def batches(step: int, recipe: Finetune) -> range:
+    """The numbers of the batches whose gradients make a step, counted from 0 over all steps."""
+    return range(step * recipe.accumulation, (step + 1) * recipe.accumulation)
+
+
+def step_loss(
+    base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+) -> Tensor:
     """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
-    question = ask(base, examples, rows, recipe, step)
+    question = ask(base, examples, condition, rows, recipe, step)
     return weigh(base.predict(question.noisy, question.times, question.prompts), question)
 
 
-def ask(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, step: int) -> Question:
+def ask(
+    base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+) -> Question:
     """What the denoiser is asked about the examples in `rows`, with the randomness of (seed, step)."""
     device = examples.mean.device
     random = keyed(recipe.seed, "step", step)
@@ -124,13 +179,14 @@ def ask(base: Sd1Base, examples: Examples, rows: list[int], recipe: Finetune, st
     # On the CPU, so that every device gets the same numbers.
     sampling = torch.randn(shape, generator=random).to(device)
     noise = torch.randn(shape, generator=random).to(device)
-    times = base.objective.sample_times(len(rows), random).to(device)
+    times = base.objective.sample_times(len(rows), random)
+    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows]).to(device)
     is_captioned = (torch.rand(len(rows), generator=random) >= recipe.caption_dropout).to(device)
 
     row = torch.tensor(rows, device=device)
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
-    prompts = examples.prompts[examples.prompt[row] * is_captioned]
+    prompts = condition(examples.prompt[row] * is_captioned)
     counts = (seen.weight * examples.weight[row]).reshape(-1, 1, 1, 1)
     return Question(seen.noisy, times, prompts, seen.target, examples.mask[row] * counts)
 
@@ -140,13 +196,17 @@ def weigh(answer: Tensor, question: Question) -> Tensor:
     return ((answer - question.target).square() * question.weight).mean()
 
 
-def _begin(weights: Mapping[str, nn.Parameter], recipe: Finetune) -> Training:
-    optimizer = torch.optim.AdamW(
-        list(weights.values()),
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.adam_beta2),
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    average = {name: weight.detach().clone() for name, weight in weights.items()}
-    return Training(weights, average, optimizer)
+def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> Tensor:
+    """Times t as T (t/T)^lean; class pictures keep theirs, because they hold what overfits at high noise."""
+    if lean == 1:
+        return times_B
+    leaned = num_times * (times_B.double() / num_times) ** lean
+    return torch.where(is_prior_B, times_B, leaned.to(times_B.dtype))
+
+
+def _begin(parts: Sequence[Part], recipe: Finetune) -> Training:
+    weights = {name: weight for part in parts for name, weight in part.weights.items()}
+    groups = [{"params": list(part.weights.values()), "lr": part.learning_rate} for part in parts]
+    # Without averaging no second copy: of a whole denoiser it is large.
+    average = {name: weight.detach().clone() for name, weight in weights.items()} if recipe.averaging else {}
+    return Training(weights, average, make_optimizer(groups, recipe))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from understudy.events import Cancelled, Notify, Step
+from understudy.methods.optimizers import MOMENTS, read_moments, write_moments
 from understudy.methods.reviewing import Review, Snapshot, Stop
 from understudy.recipes import Learning
 from understudy.runs import STATE_FILE, Checkpoint, Run
@@ -67,7 +68,7 @@ class Training:
 
     weights: Mapping[str, nn.Parameter]
     average: Mapping[str, Tensor]
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     buffers: Mapping[str, Tensor] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -75,10 +76,9 @@ class Training:
         tensors = {f"average.{name}": tensor for name, tensor in self.average.items()}
         tensors |= {f"buffers.{name}": tensor for name, tensor in self.buffers.items()}
         for name, weight in self.weights.items():
-            moments = self.optimizer.state[weight]
             tensors[f"weights.{name}"] = weight.detach()
-            tensors[f"adam_mean.{name}"] = moments["exp_avg"]
-            tensors[f"adam_square.{name}"] = moments["exp_avg_sq"]
+            moments = read_moments(self.optimizer, weight)
+            tensors |= {f"{kind}.{name}": moment for kind, moment in moments.items()}
         return tensors
 
     @torch.no_grad()
@@ -90,11 +90,8 @@ class Training:
             tensor.copy_(saved[f"buffers.{name}"])
         for name, weight in self.weights.items():
             weight.copy_(saved[f"weights.{name}"])
-            self.optimizer.state[weight] = {
-                "step": torch.tensor(float(step), device=weight.device),
-                "exp_avg": saved[f"adam_mean.{name}"].to(weight),
-                "exp_avg_sq": saved[f"adam_square.{name}"].to(weight),
-            }
+            moments = {kind: saved[f"{kind}.{name}"] for kind in MOMENTS if f"{kind}.{name}" in saved}
+            write_moments(self.optimizer, weight, moments, step)
 
     @torch.no_grad()
     def update_average(self, decay: float, done: int) -> None:
@@ -116,6 +113,15 @@ def make_up_review(run: Run, recipe: Learning, review: Review) -> None:
     if newest and is_due and {"step": newest.step, "reviewed": True} not in run.read_log():
         run.rewind(newest.step)
         _review(run, newest, recipe, review)
+
+
+def has_learned(run: Run, recipe: Learning, review: Review, notify: Notify) -> bool:
+    """Make up a review that a kill left out; whether nothing is left to learn, which is told."""
+    make_up_review(run, recipe, review)
+    finished = is_finished(run, recipe)
+    if finished:
+        notify(Step("learning", recipe.steps, recipe.steps))
+    return finished
 
 
 def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, notify: Notify) -> None:

@@ -18,7 +18,7 @@ from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
 from understudy.methods.masking import Rest, find_rest
 from understudy.methods.planning import list_versions
-from understudy.recipes import DrawSettings
+from understudy.recipes import DrawSettings, Finetune, Learning, Recipe, place_subject
 from understudy.runs import Checkpoint, Manifest, Run
 
 
@@ -32,6 +32,10 @@ class Painter(Protocol):
 
     def canvas(self, settings: DrawSettings) -> tuple[int, int]:
         """The (width, height) of the pictures; raises `UserError` for a size or scheduler that cannot be."""
+        ...
+
+    def record(self, scene: Scene, settings: DrawSettings, sketch: Sketch | None = None) -> dict[str, str]:
+        """What the picture of this scene says of itself, known before it is drawn."""
         ...
 
     def __call__(
@@ -88,7 +92,7 @@ class PipelinePainter:
             tell = _Telling(self.notify, number * num_steps, len(starts) * num_steps, num_steps)
             drawn = self._draw(some, settings, sketch, tell)
             for scene, pixels in zip(some, drawn, strict=True):
-                yield Picture(scene, pixels, self._record(scene, pixels, settings, sketch))
+                yield Picture(scene, pixels, self.record(scene, settings, sketch))
 
     def _draw(
         self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None, tell: _Telling
@@ -121,9 +125,9 @@ class PipelinePainter:
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
 
-    def _record(
-        self, scene: Scene, pixels: Pixels, settings: DrawSettings, sketch: Sketch | None
-    ) -> dict[str, str]:
+    def record(self, scene: Scene, settings: DrawSettings, sketch: Sketch | None = None) -> dict[str, str]:
+        """The wish as it is and as the base reads it, the settings, and the run's facts."""
+        width, height = self.canvas(settings)
         return {
             "prompt": scene.prompt,
             "prompt_as_read": self.base.readable_part(self.read(scene.prompt)),
@@ -132,8 +136,8 @@ class PipelinePainter:
             "steps": str(settings.steps),
             "guidance": str(settings.guidance),
             "scheduler": settings.scheduler or type(self.base.pipe.scheduler).__name__,
-            "width": str(pixels.shape[1]),
-            "height": str(pixels.shape[0]),
+            "width": str(width),
+            "height": str(height),
             **_describe_sketch(sketch),
             **self.facts,
         }
@@ -191,11 +195,35 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "method": recipe.method,
         "character": manifest.name,
         "learned_steps": str(checkpoint.step),
+        **_unfinished(run.recipe, checkpoint, manifest),
         "weights_sha256": ", ".join(checkpoint.sha256[file] for file in checkpoint.weights),
         **_describe_base(manifest),
         "versions": versions,
         **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
+
+
+def paint_subject(
+    base: Sd1Base, recipe: Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
+) -> PipelinePainter:
+    """The painter of a base that reads the character's words where a prompt says the name."""
+    manifest = run.manifest
+    words = recipe.words(manifest.name, manifest.noun)
+    return PipelinePainter(
+        base,
+        lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
+        describe_run(run, checkpoint),
+        notify,
+    )
+
+
+def _unfinished(recipe: Recipe, checkpoint: Checkpoint, manifest: Manifest) -> dict[str, str]:
+    """Of pictures that were drawn before learning was done."""
+    if not isinstance(recipe, Learning) or manifest.stopped_at is not None:
+        return {}
+    if checkpoint.step >= recipe.steps:
+        return {}
+    return {"unfinished": f"learned {checkpoint.step} of {recipe.steps} steps"}
 
 
 def _describe_base(manifest: Manifest) -> dict[str, str]:

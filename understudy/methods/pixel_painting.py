@@ -39,7 +39,7 @@ class PixelPainter:
         self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None = None
     ) -> Iterator[Picture]:
         """Each picture comes from its own seed: its batch changes last digits."""
-        width, height = self.canvas(settings)
+        self.canvas(settings)  # refused before the work
         if sketch is not None:
             raise UserError("A method without a base begins from nothing: it cannot draw from a picture.")
         for first in range(0, len(scenes), settings.batch):
@@ -47,16 +47,20 @@ class PixelPainter:
             with torch.no_grad():
                 drawn = to_pixels(self.draw(some, settings))
             for scene, pixels in zip(some, drawn, strict=True):
-                record = {
-                    "prompt": scene.prompt,
-                    "negative": scene.negative or settings.negative,
-                    "seed": str(scene.seed),
-                    "width": str(width),
-                    "height": str(height),
-                    **self.tell(scene, settings),
-                    **self.facts,
-                }
-                yield Picture(scene, pixels, record)
+                yield Picture(scene, pixels, self.record(scene, settings))
+
+    def record(self, scene: Scene, settings: DrawSettings, sketch: Sketch | None = None) -> dict[str, str]:
+        """The wish, the size, what the method tells and the run's facts."""
+        width, height = self.canvas(settings)
+        return {
+            "prompt": scene.prompt,
+            "negative": scene.negative or settings.negative,
+            "seed": str(scene.seed),
+            "width": str(width),
+            "height": str(height),
+            **self.tell(scene, settings),
+            **self.facts,
+        }
 
 
 def seeded_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:

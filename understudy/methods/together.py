@@ -19,16 +19,11 @@ from understudy.bases.catalog import find_base
 from understudy.bases.sd1 import Sd1Base, open_base
 from understudy.domain import Character
 from understudy.events import Notify, Step
+from understudy.methods.adapters import add_adapter, find_strength, write_adapter
+from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
-from understudy.methods.dreambooth_lora import (
-    CLASS_PICTURES_FOLDER,
-    WEIGHTS_FILE,
-    add_adapter,
-    resident_examples,
-    write_adapter,
-)
-from understudy.methods.examples import EXAMPLES_FILE, Examples
-from understudy.methods.finetune import Tuning, begin_tuning, weigh
+from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
+from understudy.methods.finetune import Part, Tuning, batches, begin_tuning, weigh
 from understudy.methods.grouped_lora import Adapter, adapting
 from understudy.methods.loop import Member, is_finished, learn_at_once
 from understudy.methods.planning import following
@@ -40,9 +35,22 @@ OWN_KNOBS = {"learning_rate", "rank", "alpha", "seed"}
 """In these knobs the recipes of adapters that are learned together may differ."""
 
 
+def can_join(recipe: Recipe) -> bool:
+    """Whether it can be learned together with others: only LoRA on the denoiser, by Adam itself.
+
+    The adapters are not on the base while they learn, so that what asks them there, as pull does, cannot.
+    """
+    return (
+        isinstance(recipe, DreamBoothLora)
+        and recipe.adapter == "lora"
+        and recipe.optimizer == "adam"
+        and not (recipe.vectors or recipe.text_learning_rate or recipe.min_rank or recipe.pull)
+    )
+
+
 def can_share(one: Recipe, other: Recipe) -> bool:
-    """Whether both can be learned together."""
-    if not (isinstance(one, DreamBoothLora) and isinstance(other, DreamBoothLora)):
+    """Whether both can be learned together, with each other."""
+    if not (can_join(one) and can_join(other)):
         return False
     return one.model_dump(exclude=OWN_KNOBS) == other.model_dump(exclude=OWN_KNOBS)
 
@@ -66,7 +74,7 @@ def learn(
         tunings = [_begin(base, own, run, examples[own.seed]) for own, run in zip(recipes, runs, strict=True)]
         members = [Member(tuning, run) for tuning, run in zip(tunings, runs, strict=True)]
         adapters = [
-            Adapter(tuning.training.weights, own.alpha / own.rank)
+            Adapter(tuning.training.weights, find_strength(own))
             for tuning, own in zip(tunings, recipes, strict=True)
         ]
         with adapting(base.denoiser, adapters):
@@ -81,7 +89,15 @@ class _JointStep:
     tunings: Sequence[Tuning]
 
     def __call__(self, number: int) -> list[dict[str, Tensor]]:
-        questions = [tuning.ask(number) for tuning in self.tunings]
+        recipe = self.tunings[0].recipe
+        losses = torch.stack([self._add_gradients(batch) for batch in batches(number, recipe)])
+        for tuning in self.tunings:
+            tuning.apply_gradients(number)
+        return [{"loss": loss} for loss in losses.mean(dim=0)]
+
+    def _add_gradients(self, batch: int) -> Tensor:
+        """Of one batch of each; returns their losses (G)."""
+        questions = [tuning.ask(batch) for tuning in self.tunings]
         answers = self.base.predict(
             torch.cat([one.noisy for one in questions]),
             torch.cat([one.times for one in questions]),
@@ -89,10 +105,8 @@ class _JointStep:
         ).chunk(len(questions))
         losses = torch.stack([weigh(*both) for both in zip(answers, questions, strict=True)])
         # No adapter has a part in another's loss, so that the sum gives each its own gradient.
-        torch.autograd.backward(losses.sum())
-        for tuning in self.tunings:
-            tuning.apply_gradients(number)
-        return [{"loss": loss} for loss in losses.detach()]
+        torch.autograd.backward(losses.sum() / self.tunings[0].recipe.accumulation)
+        return losses.detach()
 
 
 def _begin(base: Sd1Base, recipe: DreamBoothLora, run: Run, examples: Examples) -> Tuning:
@@ -101,9 +115,10 @@ def _begin(base: Sd1Base, recipe: DreamBoothLora, run: Run, examples: Examples) 
     base.pipe.unet.unload_lora()
 
     def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:
-        write_adapter(tensors, recipe, describe_learning(run), folder / WEIGHTS_FILE)
+        write_adapter(tensors, recipe, describe_learning(run), folder)
 
-    return begin_tuning(base, weights, examples, recipe, write_weights)
+    parts = [Part(weights, recipe.learning_rate)]
+    return begin_tuning(base, parts, examples, read_once(examples), recipe, write_weights)
 
 
 def _share_examples(

@@ -25,15 +25,17 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from understudy.judges.puppet import PuppetJudge
+from understudy.pretrain.autoencoder import LATENT_CHANNELS
 from understudy.pretrain.exam import shares_right
 from understudy.pretrain.latents import SHARD, LatentStore, caption_of, shown
 from understudy.pretrain.muon import muon_for
-from understudy.pretrain.training import AveragedWeights, keyed, train
+from understudy.pretrain.training import AveragedWeights, autocast, keyed, train
+from understudy.pretrain.widening import widen_denoiser
 
 NUM_TIMES = 1000
 
 
-def build(cells: int = 12, channels: int = 16, text_width: int = 256) -> UNet2DConditionModel:
+def build(cells: int = 12, channels: int = LATENT_CHANNELS, text_width: int = 256) -> UNet2DConditionModel:
     """The U-Net: 12, 6 and 3 cells across; attention at 6 and in the middle."""
     return UNet2DConditionModel(
         sample_size=cells,
@@ -85,8 +87,8 @@ def sample_times(count: int, alphas_cumprod: Tensor, generator: torch.Generator)
 class Lessons:
     """Batches keyed by (seed, step): latents, weights and encoded captions."""
 
-    def __init__(self, store: LatentStore, base: Path, seed: int, batch: int) -> None:
-        self.store, self.seed, self.batch = store, seed, batch
+    def __init__(self, store: LatentStore, base: Path, seed: int, batch: int, half: bool = False) -> None:
+        self.store, self.seed, self.batch, self.half = store, seed, batch, half
         self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
         self.encoder = CLIPTextModel.from_pretrained(base / "text_encoder", torch_dtype=torch.float32).eval()
 
@@ -94,8 +96,9 @@ class Lessons:
     def encode(self, captions: list[str]) -> Tensor:
         """Captions to (B, 40, width); an empty one is the pipeline's unconditional prompt."""
         tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
-        hidden: Tensor = self.encoder(tokens.input_ids)[0]
-        return hidden
+        with autocast("cpu", self.half):
+            hidden: Tensor = self.encoder(tokens.input_ids)[0]
+        return hidden.float()
 
     def at(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Latents (B, C, h, w), weights (B, 1, h, w) and captions (B, 40, width) of one step."""
@@ -199,24 +202,26 @@ def fit(
     compiled: bool,
     examine: Callable[[UNet2DConditionModel], dict[str, float]],
     check_every: int,
+    half: bool = False,
 ) -> UNet2DConditionModel:
     """Train to the course's last step from where `state` is; returns the averaged U-Net.
 
-    `examine` gets the averaged U-Net every `check_every` steps, and its figures go into the log.
+    `half` computes in bfloat16; the weights stay fp32. `examine` gets the averaged U-Net every `check_every`
+    steps, and its figures go into the log.
     """
-    lessons = Lessons(store, base, course.seed, course.batch)
+    lessons = Lessons(store, base, course.seed, course.batch, half)
     alphas_cumprod = make_scheduler().alphas_cumprod
     unet = unet.to(device=device, memory_format=torch.channels_last)
     # Plain attention compiles as one graph; at 36 places it is no slower than the fused kernel.
     unet.set_attn_processor(AttnProcessor())
-    optimiser = muon_for(
-        unet, course.rate, exclude=("conv_in", "conv_out", "time_embedding"), weight_decay=0.01
-    )
+    ends = ("conv_in", "conv_out", "time_embedding")
+    optimiser = muon_for(unet, course.rate, ends, weight_decay=0.01, half=half)
     average = AveragedWeights(unet)
     forward = torch.compile(unet) if compiled else unet
 
     def predict(noisy: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        output: Tensor = forward(noisy, times, text).sample
+        with autocast(device, half):
+            output: Tensor = forward(noisy, times, text).sample
         return output
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -239,7 +244,6 @@ def fit(
         averaged.save_pretrained(base / "unet")
         return caption_gap(averaged, lessons, alphas_cumprod) | examine(averaged)
 
-    store.grow_to(course.shards_at(course.steps))
     train(
         state,
         unet,
@@ -274,12 +278,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--judge", type=Path, help="reads 200 fixed scenes at every check")
     parser.add_argument("--check-every", type=int, default=1000)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     unet = build() if args.start is None else UNet2DConditionModel.from_pretrained(args.start)
+    unet = widen_denoiser(unet, LATENT_CHANNELS)
     vae = AutoencoderKL.from_pretrained(args.base / "vae", torch_dtype=torch.float32)
     store = LatentStore(args.latents, vae.to(memory_format=torch.channels_last))
     course = Course(
@@ -292,7 +300,16 @@ def main() -> None:
         return shares_right(assemble(averaged, args.base), PuppetJudge(args.judge))
 
     averaged = fit(
-        course, args.state, args.base, store, unet, args.device, args.compile, examine, args.check_every
+        course,
+        args.state,
+        args.base,
+        store,
+        unet,
+        args.device,
+        args.compile,
+        examine,
+        args.check_every,
+        args.half,
     )
     pipe = assemble(averaged, args.base)
     pipe.scheduler.save_pretrained(args.base / "scheduler")

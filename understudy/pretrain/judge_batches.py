@@ -1,4 +1,4 @@
-"""What the judge learns from at one step: characters with drawings, true and false pictures, and the truth.
+"""What the judge learns from at one step: strangers and their kin, true and false pictures, and the truth.
 
 Pictures are worn as a model's output, a scan or a file is, without being damaged.
 """
@@ -6,7 +6,7 @@ Pictures are worn as a model's output, a scan or a file is, without being damage
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,116 +17,125 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from understudy.domain import Pixels
+from understudy.judges.network import SIDE
 from understudy.judges.puppet import to_input
-from understudy.pretrain.judge_data import NUM_DAMAGED, NUM_SCENES, NUM_VARIANTS, SIDE, Shard
+from understudy.pretrain.judge_kin import NUM_DRAWINGS, NUM_SCENES
 
-QUERIES = 6  # two scenes, two variants, one damaged, one of another character
 CHANGED = 12  # of a place's 256 pixels: so many must differ; with fewer, but some, the place does not count
-HELD_OUT = 20  # every so manieth shard is kept for calibration
+HELD_OUT = 16  # every so manieth file is kept for the figures of strangers never learned from
+
+Rows = NDArray[np.void]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """G characters with R drawings and Q = 6 pictures each.
+    """G strangers and their kin with D drawings each, S = 3 scenes of both, one of them damaged as well.
 
-    `drawings` (G, R, 3, 96, 96) and `pictures` (G, Q, 3, 96, 96) in -1..1; `drawn_labels` (G, R, 8) and
-    `labels` (G, Q, 8), `drawn_parts` (G, R, 24, 24) and `parts` (G, Q, 24, 24), -1 where unknown; `other` and
-    `damage` (G, Q), `other_places` and `damage_places` (G, Q, 144): 0 or 1, -1 where unknown.
+    `drawings` (2G, D, 3, 96, 96), `scenes` (2G, S, ...), `damaged` (G, ...) in -1..1: first all strangers,
+    then all kin. `drawn_labels` (2G, D, 8), `labels` (2G, S, 8), `drawn_parts` (2G, D, 24, 24) and `parts`
+    (2G, S, 24, 24). `changed` (G, S) and `broken` (G,) are 1 where it can be seen, else -1; `changed_places`
+    (G, S, 144) and `broken_places` (G, 144): 0 or 1, -1 where unclear.
     """
 
     drawings: Tensor
-    pictures: Tensor
+    scenes: Tensor
+    damaged: Tensor
     drawn_labels: Tensor
     labels: Tensor
     drawn_parts: Tensor
     parts: Tensor
-    other: Tensor
-    damage: Tensor
-    other_places: Tensor
-    damage_places: Tensor
+    changed: Tensor
+    broken: Tensor
+    changed_places: Tensor
+    broken_places: Tensor
 
 
-def load_shards(paths: Sequence[Path]) -> Shard:
-    """All strangers of some shards in one; raises `ValueError` if there is no shard."""
-    if not paths:
-        raise ValueError("There are no shards to learn from: run understudy.pretrain.judge_data first.")
-    loaded = [Shard.load(path) for path in paths]
-    names = [field.name for field in fields(Shard)]
-    return Shard(**{name: np.concatenate([getattr(shard, name) for shard in loaded]) for name in names})
+@dataclass(frozen=True)
+class Kin:
+    """Files of `judge_kin.ROW`, read where they lie."""
+
+    files: tuple[Rows, ...]
+
+    @staticmethod
+    def load(paths: Sequence[Path]) -> Kin:
+        """Open some files; raises `ValueError` if there is none."""
+        if not paths:
+            raise ValueError("There is nothing to learn from: run understudy.pretrain.judge_kin first.")
+        return Kin(tuple(np.load(path, mmap_mode="r") for path in paths))
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.files)
+
+    def pick(self, rng: np.random.Generator, num: int) -> Rows:
+        """`num` different rows."""
+        starts = np.cumsum([0, *[len(rows) for rows in self.files]])
+        picks = rng.choice(len(self), num, replace=False)
+        where = np.searchsorted(starts, picks, side="right") - 1
+        return np.stack([self.files[at][pick - starts[at]] for at, pick in zip(where, picks, strict=True)])
 
 
 def split(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Shards to learn from, and those held out for calibration."""
+    """Files to learn from, and those held out."""
     held = [path for path in paths if int(path.stem.split("-")[-1]) % HELD_OUT == HELD_OUT - 1]
     return [path for path in paths if path not in held], held
 
 
-def make_batch(shard: Shard, rng: np.random.Generator, num: int, wear: bool = True) -> Batch:
-    """Draw G = `num` strangers and pictures of them."""
-    who = rng.choice(len(shard.drawings), num, replace=False)
-    drawn = rng.permutation(6)[: rng.choice((3, 4, 5, 6, 6, 6))]
-    scenes = rng.permuted(np.tile(np.arange(NUM_SCENES), (num, 1)), axis=1)
-    spoilt = rng.integers(0, NUM_DAMAGED, num)
-    row = np.arange(num)
-    pictures = np.empty((num, QUERIES, SIDE, SIDE, 3), np.uint8)
-    labels = np.full((num, QUERIES, 8), -1, np.int64)
-    parts = np.full((num, QUERIES, 24, 24), -1, np.int64)
-    other = np.full((num, QUERIES), -1, np.float32)
-    damage = np.full((num, QUERIES), -1, np.float32)
-    other_places = np.full((num, QUERIES, 144), -1, np.float32)
-    damage_places = np.full((num, QUERIES, 144), -1, np.float32)
-    for at in (0, 1):
-        pictures[:, at] = shard.scenes[who, scenes[:, at]]
-        labels[:, at] = shard.labels[who, 6 + scenes[:, at]]
-        parts[:, at] = shard.parts[who, 6 + scenes[:, at]]
-        other[:, at] = damage[:, at] = 0
-        other_places[:, at] = damage_places[:, at] = 0
-    for at in (2, 3):
-        # Variants of one seen scene and of one that is not seen itself.
-        pick = scenes[:, at - 1] % NUM_VARIANTS
-        pictures[:, at] = shard.variants[who, pick]
-        labels[:, at] = shard.labels[who, 6 + pick]
-        damage[:, at] = 0
-        damage_places[:, at] = 0
-        other[:, at], other_places[:, at] = _truth(shard.changed[who, pick])
-    pictures[:, 4] = shard.damaged[who, spoilt]
-    labels[:, 4, [0, 1, 2, 7]] = shard.labels[who, 6 + spoilt][:, [0, 1, 2, 7]]
-    damage[:, 4], damage_places[:, 4] = _truth(shard.broken[who, spoilt])
-    for at in (2, 3, 4):
-        # What no try of could be seen is left out.
-        lost = (other if at < 4 else damage)[:, at] < 0
-        for truth in (other, damage, other_places, damage_places, labels):
-            truth[lost, at] = -1
-    near = np.roll(row, 1)
-    pictures[:, 5] = pictures[near, 0]
-    other[:, 5] = 1
+def make_batch(kin: Kin, rng: np.random.Generator, num: int, wear: bool = True) -> Batch:
+    """Draw G = `num` strangers with their kin; now and then a portrait or side is not among the drawings."""
+    rows = kin.pick(rng, num)
+    drawn = [0, 3, *[at for at in (1, 2) if rng.random() < 0.8]]
+    last = NUM_DRAWINGS
+    drawings = _first_strangers(rows["drawings"])[:, drawn]
+    scenes = _first_strangers(rows["scenes"])
+    damaged = rows["damaged"]
     if wear:
-        for place in np.ndindex(num, QUERIES):
-            pictures[place] = worn(pictures[place], rng)
-    drawings = shard.drawings[who][:, drawn].copy()
+        drawings = _worn(drawings, rng, 0.15, gently=True)
+        scenes, damaged = _worn(scenes, rng, 0.6), _worn(damaged, rng, 0.6)
+    labels = np.concatenate([rows["labels"], rows["labels"]]).astype(np.int64)
+    parts = _first_strangers(rows["parts"]).astype(np.int64)
+    changed, changed_places = _truth(rows["changed"].reshape(num * NUM_SCENES, -1))
+    broken, broken_places = _truth(rows["broken"].reshape(num, -1))
+    shown = torch.cat([_inputs(scenes), _inputs(damaged)])
     if wear:
-        for place in np.ndindex(num, len(drawn)):
-            if rng.random() < 0.2:
-                drawings[place] = worn(drawings[place], rng, gently=True)
-    queries = to_input(pictures.reshape(-1, SIDE, SIDE, 3))
-    if wear:
-        queries = shaken(queries, rng)
+        shown = shaken(shown, rng)
     return Batch(
-        to_input(drawings.reshape(-1, SIDE, SIDE, 3)).view(num, len(drawn), 3, SIDE, SIDE),
-        queries.reshape(num, QUERIES, 3, SIDE, SIDE),
-        torch.from_numpy(shard.labels[who][:, drawn].astype(np.int64)),
-        torch.from_numpy(labels),
-        torch.from_numpy(shard.parts[who][:, drawn].astype(np.int64)),
-        torch.from_numpy(parts),
-        *map(torch.from_numpy, (other, damage, other_places, damage_places)),
+        torch.unflatten(_inputs(drawings), 0, (2 * num, -1)),
+        torch.unflatten(shown[: 2 * num * NUM_SCENES], 0, (2 * num, -1)),
+        shown[2 * num * NUM_SCENES :],
+        torch.from_numpy(labels[:, drawn]),
+        torch.from_numpy(labels[:, last:]),
+        torch.from_numpy(parts[:, drawn]),
+        torch.from_numpy(parts[:, last:]),
+        changed.view(num, NUM_SCENES),
+        broken,
+        changed_places.view(num, NUM_SCENES, -1),
+        broken_places,
     )
 
 
-def _truth(counts: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Counts (G, 12, 12) of differing pixels -> truth of the pictures (G,) and of their places (G, 144)."""
-    flat = counts.reshape(len(counts), -1)
-    places = np.where(flat >= CHANGED, 1.0, np.where(flat > 0, -1.0, 0.0)).astype(np.float32)
-    return np.where(flat.any(axis=1), 1.0, -1.0).astype(np.float32), places
+def _first_strangers(arrays: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(G, 2, ...) -> (2G, ...): all strangers, then all kin."""
+    return np.concatenate([arrays[:, 0], arrays[:, 1]])
+
+
+def _inputs(pixels: Pixels) -> Tensor:
+    return to_input(pixels.reshape(-1, SIDE, SIDE, 3))
+
+
+def _worn(pixels: Pixels, rng: np.random.Generator, share: float, gently: bool = False) -> Pixels:
+    fresh = pixels.copy()
+    for place in np.ndindex(pixels.shape[:-3]):
+        if rng.random() < share:
+            fresh[place] = worn(pixels[place], rng, gently)
+    return fresh
+
+
+def _truth(counts: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    """Counts (N, 144) of differing pixels -> truth of the pictures (N,) and of their places (N, 144)."""
+    seen = counts.any(axis=1)
+    places = np.where(counts >= CHANGED, 1.0, np.where(counts > 0, -1.0, 0.0)).astype(np.float32)
+    places[~seen] = -1
+    return torch.from_numpy(np.where(seen, 1.0, -1.0).astype(np.float32)), torch.from_numpy(places)
 
 
 def worn(pixels: Pixels, rng: np.random.Generator, gently: bool = False) -> Pixels:

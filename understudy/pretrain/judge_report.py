@@ -17,10 +17,9 @@ import numpy as np
 import torch
 
 from understudy.domain import Attributes, Character, Drawing, Picture, Pixels, Scene, Verdict
-from understudy.judges.puppet import PuppetJudge
+from understudy.judges.puppet import PuppetJudge, shrink
 from understudy.judges.quality import wilson
 from understudy.pretrain.judge_batches import worn
-from understudy.pretrain.judge_data import small
 from understudy.world.captions import STUDY_PROMPTS, parse
 from understudy.world.damage import damaged
 from understudy.world.heroes import Hero, difference, drawings, hero, oracle, variant, wished
@@ -53,9 +52,25 @@ def character_of(of: Hero) -> Character:
     return Character(of.name, of.noun, shown)
 
 
+def prompts_of(of: Hero) -> list[str]:
+    """The study's prompts and a few more, with the hero's name."""
+    return [prompt.replace("{name}", of.name) for prompt in (*STUDY_PROMPTS, *MORE_PROMPTS)]
+
+
+def true_pictures(of: Hero, rng: random.Random) -> list[Picture]:
+    """The oracle's pictures of the prompts."""
+    return [
+        Picture(
+            Scene(prompt, number),
+            oracle(of, parse(prompt, of.name).attributes, rng.randrange(1 << 30)).pixels,
+        )
+        for number, prompt in enumerate(prompts_of(of))
+    ]
+
+
 def cases(of: Hero, others: Sequence[Hero], rng: random.Random) -> Iterator[Case]:
     """True pictures of a hero and false ones, for the study's prompts and a few more."""
-    prompts = [prompt.replace("{name}", of.name) for prompt in (*STUDY_PROMPTS, *MORE_PROMPTS)]
+    prompts = prompts_of(of)
     for number, prompt in enumerate(prompts):
         wish = parse(prompt, of.name).attributes
         scene = Scene(prompt, number)
@@ -157,7 +172,7 @@ def table(rows: Sequence[Row]) -> str:
 def wear(pictures: Sequence[Pixels], seed: int = 0) -> list[Pixels]:
     """Pictures as files and resampling leave them, at the judge's size."""
     rng = np.random.default_rng(seed)
-    return [worn(small(pixels), rng) for pixels in pictures]
+    return [worn(shrink(pixels), rng) for pixels in pictures]
 
 
 def main() -> None:

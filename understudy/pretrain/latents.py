@@ -10,6 +10,7 @@ import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +20,47 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from understudy.domain import Attributes
+from understudy.pretrain.strangers import Stranger, sample_stranger
 from understudy.pretrain.text import world_roster
 from understudy.world.canvas import FACE_PARTS, PART_INDEX, PARTS
 from understudy.world.captions import sample_caption
 from understudy.world.characters import look_of, sample_traits
+from understudy.world.names import invent_name
+from understudy.world.puppet import Look
 from understudy.world.scenes import Painted, paint, sample_attributes
 
 SHARD = 2048
-NAMED_SHARE = 0.25
+STRANGER_SHARE = 0.6
+"""How many pictures show strangers: a base that knows but five kinds has no shapes for a user's character."""
+NAMED_SHARE = 0.3
+"""How many of the rest, and of the strangers, have a name that stands for all their looks."""
+NUM_NAMED_STRANGERS = 1000
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What training picture `number` shows, and the character's name if it has one."""
+    """What training picture `number` shows: a character of the world, told by its traits, or a stranger, of
+    whom words can tell the kind and the name only."""
 
     attributes: Attributes
     traits: Mapping[str, str]
     name: str | None
+    stranger: Stranger | None = None
+
+    def look(self) -> Look:
+        """What the puppet needs to be painted."""
+        return look_of(self.traits) if self.stranger is None else self.stranger.look()
 
 
 def shown(number: int) -> Shown:
     """The content of a training picture, from its number alone."""
     rng = random.Random(f"picture {number}")
-    if rng.random() < NAMED_SHARE:
+    is_stranger, is_named = rng.random() < STRANGER_SHARE, rng.random() < NAMED_SHARE
+    if is_stranger:
+        name, stranger = rng.choice(_strangers()) if is_named else (None, sample_stranger(rng))
+        attributes = sample_attributes(rng, stranger.kind)
+        return Shown(attributes, {"kind": stranger.kind}, name, stranger)
+    if is_named:
         known = rng.choice(_ROSTER)
         attributes = sample_attributes(rng, known.kind)
         return Shown(attributes, {"kind": known.kind, **known.traits}, known.name)
@@ -52,7 +71,20 @@ def shown(number: int) -> Shown:
 def painted(number: int) -> Painted:
     """The training picture itself."""
     what = shown(number)
-    return paint(look_of(what.traits), what.attributes, number)
+    return paint(what.look(), what.attributes, number)
+
+
+@cache
+def _strangers() -> tuple[tuple[str, Stranger], ...]:
+    """The strangers that the base knows by name, none of which is the name of one of the roster."""
+    taken = {known.name for known in _ROSTER}
+    rng = random.Random("named strangers")
+    found: dict[str, Stranger] = {}
+    while len(found) < NUM_NAMED_STRANGERS:
+        name = invent_name(rng)
+        if name not in taken:
+            found.setdefault(name, sample_stranger(rng))
+    return tuple(found.items())
 
 
 def caption_of(what: Shown, seed: str) -> str:

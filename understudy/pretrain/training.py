@@ -20,6 +20,11 @@ def keyed(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
 
 
+def autocast(device: str, half: bool) -> torch.autocast:
+    """Products in bfloat16, where `half`; sums, norms and weights stay fp32."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half)
+
+
 class AveragedWeights:
     """An exponential average whose memory is a fixed share of the training so far, about 1 / (1 + span).
 

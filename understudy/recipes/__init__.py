@@ -3,21 +3,23 @@
 Nothing here needs torch, so that a command line, a web form and the documents read the same text.
 """
 
+from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora, Target
 from understudy.recipes.drawing import MAX_SIDE_PX, DrawSettings, Scheduler
+from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
-from understudy.recipes.knobs import MAX_DENOISING_STEPS
+from understudy.recipes.knobs import MAX_DENOISING_STEPS, is_usual
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
-from understudy.recipes.tuning import (
-    PRIOR_PROMPTS,
-    PUPPET,
-    DreamBoothLora,
-    Finetune,
-    Precision,
-    PromptOnly,
-    Target,
+from understudy.recipes.textual_inversion import TextualInversion
+from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, Precision, PromptOnly
+from understudy.recipes.words import (
+    fill_wording,
+    learned_word,
+    place_subject,
+    place_wording,
+    says_name,
+    with_article,
 )
-from understudy.recipes.words import place_subject, says_name, with_article
 
 __all__ = [
     "MAX_DENOISING_STEPS",
@@ -25,21 +27,31 @@ __all__ = [
     "PRIOR_PROMPTS",
     "PUPPET",
     "RECIPES",
+    "Adapter",
+    "Adapting",
     "Augmentation",
     "DrawSettings",
+    "DreamBooth",
     "DreamBoothLora",
     "Finetune",
     "FromNothing",
     "Gan",
     "Learning",
+    "LearnsWord",
+    "Lora",
     "Precision",
     "PromptOnly",
     "Recipe",
     "Scheduler",
     "ScratchDiffusion",
     "Target",
+    "TextualInversion",
     "explain",
+    "fill_wording",
+    "is_usual",
+    "learned_word",
     "place_subject",
+    "place_wording",
     "read_recipe",
     "says_name",
     "with_article",

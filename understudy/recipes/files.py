@@ -10,12 +10,21 @@ from typing import Annotated
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from understudy.domain import UserError
+from understudy.recipes.adapting import DreamBoothLora, Lora
+from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.nothing import Gan, ScratchDiffusion
-from understudy.recipes.tuning import DreamBoothLora, PromptOnly
+from understudy.recipes.textual_inversion import TextualInversion
+from understudy.recipes.tuning import PromptOnly
 
-Recipe = Annotated[DreamBoothLora | PromptOnly | Gan | ScratchDiffusion, Field(discriminator="method")]
+Recipe = Annotated[
+    DreamBoothLora | Lora | DreamBooth | TextualInversion | PromptOnly | Gan | ScratchDiffusion,
+    Field(discriminator="method"),
+]
 RECIPES: dict[str, type[Recipe]] = {
     "dreambooth-lora": DreamBoothLora,
+    "lora": Lora,
+    "dreambooth": DreamBooth,
+    "textual-inversion": TextualInversion,
     "prompt-only": PromptOnly,
     "gan": Gan,
     "scratch-diffusion": ScratchDiffusion,

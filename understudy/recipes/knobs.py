@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
 
 from understudy.domain import UserError
 
@@ -14,6 +16,19 @@ NotAll = Annotated[float, Field(ge=0, lt=1)]
 """A share that leaves something for the others."""
 MAX_DENOISING_STEPS = 1000
 """As many as noise schedules have."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Marks a knob that most users want to know of; the others are for experts."""
+
+
+USUAL = Usual()
+
+
+def is_usual(knob: FieldInfo) -> bool:
+    """Whether a knob is marked as `USUAL`."""
+    return USUAL in knob.metadata
 
 
 class Knobs(BaseModel):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from understudy.recipes.knobs import PresetRecipe
+from understudy.recipes.knobs import USUAL, PresetRecipe
 
 
 class Learning(PresetRecipe):
     """What all methods share that learn from the drawings step by step."""
 
-    steps: int = Field(400, ge=1)
+    steps: Annotated[int, USUAL] = Field(400, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: Annotated[int, USUAL] = Field(0, ge=0, lt=2**32)
     """The seed of all that is random in learning."""
 
     averaging: float = Field(0.98, ge=0, lt=1)
@@ -31,7 +33,7 @@ class Learning(PresetRecipe):
     place_jitter: float = Field(0.04, ge=0, lt=1)
     """How far a variant may be moved, as a share of the picture's side."""
 
-    flips: bool = False
+    flips: Annotated[bool, USUAL] = False
     """Mirror half of the variants; only for characters that look alike from both sides."""
 
     snapshot_every: int = Field(100, ge=1)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from understudy.recipes.knobs import MAX_DENOISING_STEPS, NotAll, Share
+from understudy.recipes.knobs import MAX_DENOISING_STEPS, USUAL, NotAll, Share
 from understudy.recipes.learning import Learning
 
 Augmentation = Literal["colour", "translation", "cutout"]
@@ -38,10 +38,10 @@ Side = Annotated[int, Field(ge=32, le=256), AfterValidator(_power_of_two)]
 class FromNothing(Learning):
     """What the methods share that need no base: they know nothing but the drawings."""
 
-    steps: int = Field(2000, ge=1)
+    steps: Annotated[int, USUAL] = Field(2000, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
-    size_px: Side = 64
+    size_px: Annotated[Side, USUAL] = 64
     """Side of the pictures: 32, 64, 128 or 256."""
 
     channels: int = Field(32, ge=8, le=256, multiple_of=8)

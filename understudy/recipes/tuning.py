@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from understudy.recipes.knobs import MAX_DENOISING_STEPS, NotAll, PresetRecipe, Share
+from understudy.recipes.knobs import MAX_DENOISING_STEPS, USUAL, NotAll, PresetRecipe, Share
 from understudy.recipes.learning import Learning
-from understudy.recipes.words import fill, with_article
+from understudy.recipes.words import fill, fill_wording, learned_word, with_article
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
 Precision = Literal["auto", "fp32", "bf16"]
-Target = Literal["attention", "feed-forward", "convolutions", "time"]
+MAX_VECTORS = 32
+"""So that there is room for the rest of the prompt."""
 
 PRIOR_PROMPTS = (
     "a picture of {a_noun} standing, front view",
@@ -40,36 +42,80 @@ PRIOR_PROMPTS = (
 
 
 class PromptOnly(PresetRecipe):
-    """Learn nothing: the character is described in words (the study's prompt-only baseline)."""
+    """Learn nothing: the character is described in words (the study's prompt-only baseline).
+
+    Several wordings are each drawn a little, and the judge keeps the best.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "made": {},
+        # One line, then refined: the study's two, for a character of ours.
+        "thesis": {
+            "descriptions": ("a photo of {a_noun}", "a cartoon of {a_noun} with {looks}"),
+            "trial_steps": 25,
+        },
+    }
 
     method: Literal["prompt-only"] = "prompt-only"
 
-    base: str = PUPPET
+    base: Annotated[str, USUAL] = PUPPET
     """The base to draw with: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
-    description: str = ""
-    """What stands for the character in a prompt, e.g. "a girl with red hair"; empty: "a" and the noun."""
+    description: Annotated[str, USUAL] = ""
+    """What stands for the character in a prompt, e.g. "a girl with red hair"; empty: the best of several."""
+
+    descriptions: Annotated[tuple[str, ...], USUAL] = ()
+    """Wordings to try: templates of {noun}, {a_noun} and {looks}, its colours; none: made from drawings."""
+
+    seed: Annotated[int, USUAL] = Field(0, ge=0, lt=2**32)
+    """The seed of the trial's pictures."""
+
+    trial_pictures: int = Field(4, ge=1)
+    """How many pictures of each wording are drawn for the judge to choose by."""
+
+    trial_steps: int = Field(15, ge=1, le=MAX_DENOISING_STEPS)
+    """Denoising steps of the trial's pictures."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.description and self.descriptions:
+            raise ValueError("give either a description or several descriptions")
+        for template in self.descriptions:
+            fill_wording(template, "noun", "looks")
+        return self
 
     def words(self, name: str, noun: str) -> str:
-        """What the base reads where a prompt says the character's name."""
+        """What the base reads where a prompt says the character's name, where no trial says it better."""
         return self.description or with_article(noun)
 
 
 class Finetune(Learning):
     """What all methods share that train a part of a base on the drawings."""
 
-    base: str = PUPPET
+    base: Annotated[str, USUAL] = PUPPET
     """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
+    needs_name: ClassVar[bool] = True
+    """Whether what stands for the character must say its name."""
+
     subject: str = "{name}"
-    """What stands for the character in a prompt: a template of {name} and {noun}."""
+    """What stands for the character in a prompt: a template of {name}, {noun} and {a_noun}."""
+
+    accumulation: int = Field(1, ge=1)
+    """Batches whose gradients make one step: learns as a larger batch does, in less memory."""
 
     precision: Precision = "auto"
     """The numbers that the frozen base computes in: fp32, or bf16, which some processors are faster with;
     what is trained is always fp32. auto: fp32, but bf16 for a large base on a graphics card."""
 
     learning_rate: float = Field(3e-3, gt=0)
-    """The learning rate of Adam, constant after the warm-up."""
+    """The learning rate of Adam, constant after the warm-up unless it has a half-life."""
+
+    rate_half_life: int = Field(0, ge=0)
+    """Steps in which the learning rate falls by half, again and again; 0 leaves it constant."""
+
+    optimizer: Literal["adam", "adam-8bit"] = "adam"
+    """What learns: adam, or adam-8bit, which needs a quarter of its memory and the package bitsandbytes."""
 
     adam_beta2: float = Field(0.99, gt=0, lt=1)
     """How slowly Adam forgets gradients' sizes; some hundred steps are too short for the usual 0.999."""
@@ -82,6 +128,9 @@ class Finetune(Learning):
 
     paper_jitter: Share = 0.0
     """How far a variant's paper may go towards any other colour, as a share of the way."""
+
+    captions: bool = True
+    """Learn the drawings with what their captions say; without, each is only "a picture of" the character."""
 
     caption_dropout: NotAll = 0.1
     """Share of the pictures that are learned without their caption, which guidance needs."""
@@ -110,9 +159,12 @@ class Finetune(Learning):
     min_snr: float = Field(0.0, ge=0)
     """Cap of the signal-to-noise ratio in the loss weight (arXiv 2303.09556), commonly 5; 0 for none."""
 
+    noise_lean: float = Field(1.0, gt=0)
+    """Above 1 the drawings are learned more at low noise, where details are, and less at high noise."""
+
     @model_validator(mode="after")
     def _known_templates(self) -> Self:
-        if "{name}" not in self.subject:
+        if self.needs_name and "{name}" not in self.subject:
             raise ValueError("subject must contain {name}")
         self.words("name", "noun")
         for number in range(len(self.prior_prompts)):
@@ -126,7 +178,7 @@ class Finetune(Learning):
 
     def words(self, name: str, noun: str) -> str:
         """What the base reads where a prompt says the character's name."""
-        return fill(self.subject, {"name": name, "noun": noun})
+        return fill(self.subject, {"name": name, "noun": noun, "a_noun": with_article(noun)})
 
     def prior_prompt(self, number: int, noun: str) -> str:
         """The prompt of the class picture with this number."""
@@ -134,19 +186,43 @@ class Finetune(Learning):
         return fill(template, {"noun": noun, "a_noun": with_article(noun)})
 
 
-class DreamBoothLora(Finetune):
-    """DreamBooth with a low-rank adapter (LoRA) on the denoiser: the study's best method.
+class LearnsWord(Finetune):
+    """What the methods share that can give the character a word of its own, whose vectors are learned.
 
-    Sources: Ruiz et al., DreamBooth, arXiv 2208.12242; Hu et al., LoRA, arXiv 2106.09685.
+    Source: Gal et al., Textual Inversion, arXiv 2208.01618.
     """
 
-    method: Literal["dreambooth-lora"] = "dreambooth-lora"
+    vectors: int = Field(0, ge=0, le=MAX_VECTORS)
+    """Learn a word of its own for the character, of so many vectors; 0 takes the name as it is."""
 
-    rank: int = Field(16, ge=1)
-    """Rank of the adapter: what it can hold, and its size."""
+    initial: str = "{a_noun}"
+    """What that word means to begin with: a template of {name}, {noun} and {a_noun}."""
 
-    alpha: float = Field(16.0, gt=0)
-    """Strength of the adapter: its output is scaled by alpha / rank."""
+    @model_validator(mode="after")
+    def _known_initial(self) -> Self:
+        self.initial_words("name", "noun")
+        return self
 
-    targets: tuple[Target, ...] = Field(("attention", "feed-forward", "convolutions", "time"), min_length=1)
-    """The layers that are adapted."""
+    def words(self, name: str, noun: str) -> str:
+        """What the base reads where a prompt says the character's name."""
+        return super().words(learned_word(name) if self.vectors else name, noun)
+
+    def initial_words(self, name: str, noun: str) -> str:
+        """What the learned word means to begin with."""
+        return fill(self.initial, {"name": name, "noun": noun, "a_noun": with_article(noun)})
+
+
+class ReadsAnew(LearnsWord):
+    """What the adapters share that may also change how the words are read.
+
+    Source of learning a word and the denoiser together: Roich et al., Pivotal Tuning, arXiv 2106.05744.
+    """
+
+    word_learning_rate: float = Field(5e-3, gt=0)
+    """The learning rate of the character's own word, where there is one."""
+
+    word_steps: int = Field(200, ge=1)
+    """Steps in which that word learns; afterwards it stays, and the adapter goes on."""
+
+    text_learning_rate: float = Field(0.0, ge=0)
+    """The learning rate of the text encoder; 0 leaves it as it is."""

@@ -129,7 +129,8 @@ def line_text(statistics: Statistics) -> str:
     without = len(statistics.drawings) - len(inks)
     rest = f" Without lines: {count_drawings(without).lower()}." if without else ""
     colours = list(dict.fromkeys(ink.hex for ink in inks))
-    said = colours[0] if len(colours) == 1 else f"{colours[0]} and {len(colours) - 1} other shades"
+    others = len(colours) - 1
+    said = colours[0] if not others else f"{colours[0]} and {others} other shade{'s' if others > 1 else ''}"
     return (
         f"{said}, {100 * weight:.1f}% of the figure's height: {number(round(100 * weight, 1))} mm where it "
         f"stands 10 cm tall.{rest}"

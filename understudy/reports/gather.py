@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from understudy.domain import Drawing, Measure, Picture, Pixels, Scene, UserError, Verdict
 from understudy.judges.copying import Nearest
 from understudy.provenance import read_record
-from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run
+from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run, StrPath
 
 _VERDICT = TypeAdapter(Verdict)
 _NEAREST = TypeAdapter(Nearest)
@@ -58,9 +58,9 @@ def read_pictures(run: Run, drawings: Sequence[Drawing], most: int) -> tuple[lis
     return shown, len(verdicts) + len(others) - len(shown) - passed_over
 
 
-def read_verdicts(run: Run) -> dict[str, Verdict]:
+def read_verdicts(run: StrPath) -> dict[str, Verdict]:
     """The verdicts by the name of their picture's file, in their order; none where nothing was judged."""
-    return _read_lines(run, _VERDICT.validate_python)
+    return read_lines(run, _VERDICT.validate_python)
 
 
 def _read_nearest(run: Run, drawings: Sequence[Drawing]) -> dict[str, Nearest]:
@@ -74,12 +74,15 @@ def _read_nearest(run: Run, drawings: Sequence[Drawing]) -> dict[str, Nearest]:
         said = {"drawing": number, "share": entry["nearest_share"], "is_copy": entry["is_copy"]}
         return _NEAREST.validate_python(said)
 
-    return {name: nearest for name, nearest in _read_lines(run, read).items() if nearest}
+    return {name: nearest for name, nearest in read_lines(run, read).items() if nearest}
 
 
-def _read_lines(run: Run, read: Callable[[Mapping[str, object]], T]) -> dict[str, T]:
-    """What `read` makes of each line of `verdicts.jsonl`, by the name of its picture's file."""
-    path = run.folder / VERDICTS_FILE
+def read_lines(run: StrPath, read: Callable[[Mapping[str, object]], T]) -> dict[str, T]:
+    """What `read` makes of each line of `verdicts.jsonl`, by the name of its picture's file.
+
+    Raises `UserError` where `read` raises `ValueError`, `KeyError` or `TypeError`.
+    """
+    path = Path(run) / VERDICTS_FILE
     if not path.exists():
         return {}
     found: dict[str, T] = {}
@@ -93,9 +96,9 @@ def _read_lines(run: Run, read: Callable[[Mapping[str, object]], T]) -> dict[str
     return found
 
 
-def read_measures(run: Run) -> dict[str, Measure]:
+def read_measures(run: StrPath) -> dict[str, Measure]:
     """What `judged.json` says of the pictures together, by name; none where it is not there."""
-    path = run.folder / JUDGED_FILE
+    path = Path(run) / JUDGED_FILE
     if not path.exists():
         return {}
     try:

@@ -35,8 +35,13 @@ def picture_uri(path: Path) -> str:
     content = path.read_bytes()
     if len(content) <= MOST_BYTES:
         return data_uri(content, "image/png")
+    return thumbnail_uri(path, SHOWN_PX)
+
+
+def thumbnail_uri(path: Path, side_px: int) -> str:
+    """A drawn picture as a small copy that carries its mark."""
     with Image.open(path) as image:
-        small = _shrunk(image.convert("RGB"), SHOWN_PX)
+        small = _shrunk(image.convert("RGB"), side_px)
     return data_uri(_encode(small, "WEBP", make_mark(TRAINED).encode()), "image/webp")
 
 

@@ -35,6 +35,7 @@ from understudy.reports.repeating import (
 )
 from understudy.reports.shares import faults, shares_by_attribute, shares_by_prompt
 from understudy.runs import Run, StrPath, open_run, write_whole
+from understudy.trials import read_wordings
 from understudy.world.heroes import Hero
 
 REPORT_FILE = "report.html"
@@ -103,9 +104,9 @@ def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
     newest = run.newest()
     match recipe:
         case PromptOnly():
-            how = (
-                f"Not learned: the base {manifest.base} draws a {manifest.noun} from words alone, to compare."
-            )
+            chosen = read_wordings(run).chosen
+            words = f'"{chosen}"' if chosen else recipe.words(manifest.name, manifest.noun)
+            how = f"Not learned: the base {manifest.base} draws {words} from words alone, to compare."
         case _:
             steps = newest.step if newest else 0
             basis = f"on the base {manifest.base}" if manifest.base else "without a base"

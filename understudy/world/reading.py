@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from unicodedata import normalize
 
 from understudy.domain import Attributes
 from understudy.world import phrases
@@ -60,7 +61,7 @@ def parse(prompt: str, name: str | None = None) -> Parsed:
 
 
 def _words(text: str) -> list[str]:
-    text = re.sub(r"n['\u2019]t\b", " not", text.lower())
+    text = re.sub(r"n['\u2019]t\b", " not", normalize("NFC", text).lower())
     text = re.sub(r"\bnon-(?=\w)", "not ", re.sub(r"\bun-(?=\w)", "un", text))  # un-happy, non-smiling
     words: list[str] = re.findall(r"[^\W_]+", text)
     return words

@@ -1,0 +1,301 @@
+"""A comparison is worked through on a toy base: resumed, changed, failing in a row, and read back."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tests.reports.reading_pages import read_page
+from tests.toy_character import make_character
+from understudy.cli import run_command
+from understudy.comparisons.compare import Compared, compare
+from understudy.domain import UserError
+from understudy.events import Cancelled, Drew, Event, Note, Step
+from understudy.judges import puppet
+from understudy.provenance import read_record
+from understudy.runs import LOCK_FILE, locked
+
+PROMPTS = ("a picture of {name} waving", "a picture of {name} sad")
+TOY = (
+    "knobs = { steps = 4, snapshot_every = 2, rank = 2, batch = 2, views = 2, prior_pictures = 2, "
+    "prior_steps = 1 }\nat_steps = [2, 4]\n"
+)
+LORA = f'[[rows]]\nmethod = "dreambooth-lora"\n{TOY}'
+PROMPT_ONLY = '[[rows]]\nmethod = "prompt-only"\n'
+GAN = (
+    '[[rows]]\nlabel = "two players"\nmethod = "gan"\npreset = "dcgan"\nlearning_seeds = [0, 1]\n'
+    "knobs = { steps = 10, size_px = 32, channels = 8, batch = 2 }\n"
+)
+BROKEN = '[[rows]]\nlabel = "broken"\nmethod = "prompt-only"\nknobs = { base = "nowhere" }\n'
+
+Ask = Callable[..., Path]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, toy_base: Path) -> Ask:
+    """Writes a comparison of two characters, `Pip` and `Mo`, and returns its path."""
+    for name in ("pip", "mo"):
+        (tmp_path / name).mkdir()
+        for drawing in make_character().drawings:
+            pixels = drawing.pixels if name == "pip" else 255 - drawing.pixels[..., ::-1]
+            Image.fromarray(pixels).save(tmp_path / name / drawing.path.name)
+
+    def write(
+        *rows: str, prompts: Sequence[str] = PROMPTS, names: Sequence[str] = ("Pip", "Mo"), top: str = ""
+    ) -> Path:
+        text = f'base = "{toy_base}"\npictures = 2\nprompts = {list(prompts)}\n'
+        text += "" if "drift" in top else "drift = false\n"
+        text += f"{top}\n[draw]\nsteps = 1\n"
+        text += "".join(f'[[characters]]\ndrawings = "{name.lower()}"\nname = "{name}"\n' for name in names)
+        path = tmp_path / "compare.toml"
+        path.write_text(text + "".join(rows))
+        return path
+
+    return write
+
+
+def run(path: Path, out: Path, events: list[Event] | None = None) -> Compared:
+    told = [] if events is None else events
+    return compare(path, out, told.append, device="cpu", apart=False)
+
+
+def count_drawn(events: Sequence[Event]) -> int:
+    return sum(isinstance(event, Drew) for event in events)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_every_row_is_learned_drawn_judged_and_shown(ask: Ask, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    events: list[Event] = []
+    compared = run(ask(LORA, PROMPT_ONLY, GAN, BROKEN, top="drift = true\nanimate = true"), out, events)
+
+    # The plan comes first, and the broken row takes nobody with it.
+    first = next(event for event in events if isinstance(event, Note))
+    assert first.text.startswith("4 rows for 2 characters: 10 runs to learn, 0 of them")
+    assert [sentence.split(":")[0] for sentence in compared.failed] == [
+        "pip, broken",
+        "mo, broken",
+    ]
+    assert "There is no base" in compared.failed[0]
+    assert [line.label for line in compared.lines] == [
+        "dreambooth-lora, step 2",
+        "dreambooth-lora, step 4",
+        "prompt-only",
+        "two players",
+        "broken",
+    ]
+    assert [line.n for line in compared.lines] == [8, 8, 8, 16, 0]
+    assert count_drawn(events) == 40
+
+    # A row for each picture, and each picture lies where it says.
+    pictures = rows_of(out / "pictures.csv")
+    assert len(pictures) == len({one["file"] for one in pictures}) == 40
+    for one in pictures:
+        record = read_record(out / one["file"])
+        assert (record["prompt"], record["seed"]) == (one["prompt"], one["drawing_seed"])
+        if one["at_step"]:
+            assert record["learned_steps"] == one["at_step"]
+    assert {one["learning_seed"] for one in pictures if one["row"] == "two players"} == {"0", "1"}
+    players = [one for one in pictures if one["method"] == "gan"]
+    assert {(one["words_ignored"], one["followed"], one["mood_right"]) for one in players} == {("1", "", "")}
+    asked = {(one["prompt"], bool(one["mood_right"])) for one in pictures if one["method"] == "prompt-only"}
+    assert ("a picture of Pip sad", True) in asked
+    assert ("a picture of Pip waving", False) in asked
+
+    # A row for each run and line, with what it cost.
+    runs = rows_of(out / "runs.csv")
+    assert len(runs) == 12
+    costs = {(one["line"], bool(one["seconds"])) for one in runs}
+    assert {
+        ("dreambooth-lora, step 2", False),
+        ("dreambooth-lora, step 4", True),
+        ("broken", False),
+    } <= costs
+    assert all((out / one["folder"] / "recipe.toml").exists() for one in runs if one["line"] != "broken")
+    by_line = {one["line"]: one for one in runs}
+    assert by_line["prompt-only"]["checkpoint_bytes"] == "0"
+    assert float(by_line["prompt-only"]["drift"]) == pytest.approx(0, abs=1e-5)
+    assert by_line["two players"]["drift"] == by_line["two players"]["following"] == ""
+    assert by_line["two players"]["energy_is"] in {"estimated", "measured"}
+    assert "There is no base" in by_line["broken"]["failed"]
+    losses = {one["loss"] for one in rows_of(out / "losses.csv") if one["row"] == "two players"}
+    assert {"drawing loss", "telling loss"} <= losses
+    assert {one["clusters"] for one in rows_of(out / "differences.csv")} == {"2"}
+
+    # The page needs nothing from outside.
+    page = read_page(compared.page.read_text())
+    assert "Master's thesis, Barcelona School of Economics, 2024" in page.text
+    assert "not judged" in page.text
+    assert "no figures" in page.text
+    shown = [alt for alt, _ in page.images]
+    assert sum(alt.startswith("two players, Pip waving: ") for alt in shown) == 1
+    assert sum(alt.startswith("Drawing: ") for alt in shown) == 6
+    assert sum(alt.startswith("Loss by step: ") for alt in shown) == 1
+    for name in ("pip", "mo"):
+        assert np.asarray(Image.open(out / "sheets" / f"{name}.png")).ndim == 3
+        assert Image.open(out / "sheets" / f"{name}.webp").n_frames == 5
+    assert "| broken | no figures |" in (out / "table.md").read_text()
+    assert r"\toprule" in (out / "table.tex").read_text()
+
+    # Nothing finished is done again.
+    again: list[Event] = []
+    assert run(ask(LORA, PROMPT_ONLY, GAN, BROKEN, top="drift = true\nanimate = true"), out, again)
+    assert {event.phase for event in again if isinstance(event, Step)} == {"comparing", "writing the page"}
+
+
+@pytest.mark.usefixtures("untrained_judge")
+@pytest.mark.parametrize("stop_after", [1, 5, 11])
+def test_a_stopped_comparison_goes_on_and_draws_nothing_twice(
+    ask: Ask, tmp_path: Path, stop_after: int
+) -> None:
+    path, out = ask(LORA, PROMPT_ONLY, names=["Pip"]), tmp_path / "out"
+    events: list[Event] = []
+
+    def stop(event: Event) -> None:
+        events.append(event)
+        if count_drawn(events) == stop_after:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        compare(path, out, stop, device="cpu", apart=False)
+    before = {file: file.read_bytes() for file in out.rglob("pictures/*.png")}
+    assert len(before) == stop_after
+    later: list[Event] = []
+    compared = run(path, out, later)
+    assert count_drawn(later) == 12 - stop_after
+    assert all(file.read_bytes() == content for file, content in before.items())
+    assert compared.failed == ()
+    assert sum(line.n for line in compared.lines) == 12
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_a_changed_file_adds_what_is_new_and_names_what_is_left(ask: Ask, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(ask(LORA, PROMPT_ONLY, names=["Pip"], top="drift = true"), out)
+    drawn = set(out.rglob("pictures/*.png"))
+    more = [*PROMPTS, "a picture of {name} running"]
+    events: list[Event] = []
+    changed = LORA.replace("[2, 4]", "[4]")
+    compared = run(ask(changed, names=["Pip"], prompts=more, top="drift = true"), out, events)
+    assert count_drawn(events) == 2
+    phases = {event.phase for event in events if isinstance(event, Step)}
+    assert phases.isdisjoint({"learning", "judging drift"})
+    plan = next(event.text for event in events if isinstance(event, Note))
+    assert "No longer asked for, and left as it is" in plan
+    assert "runs/pip/prompt-only-" in plan
+    assert "judged-at-000002" in plan
+    assert drawn < set(out.rglob("pictures/*.png"))
+    assert [line.n for line in compared.lines] == [6]
+    assert "drift" in compared.lines[0].means
+    assert "No longer asked for" in read_page(compared.page.read_text()).text
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_another_judge_judges_again_what_was_drawn(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = ask(PROMPT_ONLY, names=["Pip"]), tmp_path / "out"
+    run(path, out)
+    later = tmp_path / "later"
+    shutil.copytree(tmp_path / "judge", later)
+    weights = load_file(later / puppet.WEIGHTS_FILE)
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, later / puppet.WEIGHTS_FILE)
+    monkeypatch.setattr(puppet, "ASSETS", later)
+    events: list[Event] = []
+    run(path, out, events)
+    assert count_drawn(events) == 0
+    assert "judging" in {event.phase for event in events if isinstance(event, Step)}
+
+
+def test_one_run_serves_many_ways_of_drawing(ask: Ask, tmp_path: Path, untrained_judge: None) -> None:
+    events: list[Event] = []
+    row = f"{PROMPT_ONLY}draw_steps = [1, 2]\n"
+    compared = run(ask(row, names=["Pip"]), tmp_path / "out", events)
+    assert [line.label for line in compared.lines] == ["prompt-only, drawn in 1", "prompt-only, drawn in 2"]
+    assert len(list((tmp_path / "out" / "runs").glob("*/*/run.json"))) == 1
+    steps = [
+        read_record(tmp_path / "out" / one["file"])["steps"] for one in rows_of(tmp_path / "out/pictures.csv")
+    ]
+    assert steps == ["1"] * 4 + ["2"] * 4
+
+
+def test_other_folders_and_busy_ones_are_left_alone(ask: Ask, tmp_path: Path) -> None:
+    path = ask(PROMPT_ONLY)
+    with pytest.raises(UserError, match="holds other files"):
+        run(path, tmp_path / "pip")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "comparison.json").write_text("{}")
+    with locked(tmp_path / "out" / LOCK_FILE), pytest.raises(UserError, match="Another process"):
+        run(path, tmp_path / "out")
+
+
+# ---------------------------------------------------------------- the command, and processes of their own
+
+
+def test_the_command_says_its_plan_and_compares(
+    ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = ask(PROMPT_ONLY, BROKEN, names=["Pip"]), tmp_path / "out"
+    capsys.readouterr()
+    assert run_command(["compare", str(path), "--out", str(out), "--plan"]) == 0
+    assert capsys.readouterr().out.startswith("2 rows for 1 character: 2 runs to learn")
+    assert not out.exists()
+    assert run_command(["compare", str(path), "--out", str(out)]) == 1
+    text, err = capsys.readouterr()
+    assert Path(text.strip()) == out / "comparison.html"
+    assert "No figures: pip, broken: There is no base" in err
+    (learned,) = (one for one in rows_of(out / "runs.csv") if one["line"] == "prompt-only")
+    assert int(learned["peak_memory_bytes"]) > 0
+    assert run_command(["compare", str(path), "--out", str(out), "--tables"]) == 0
+    assert run_command(["compare", str(ask()), "--out", str(out)]) == 2
+    assert "rows" in capsys.readouterr().err
+
+
+def test_a_killed_comparison_goes_on_and_draws_nothing_twice(ask: Ask, tmp_path: Path) -> None:
+    prompts = [f"{PROMPTS[0]} {number}" for number in range(30)]
+    path, out = ask(PROMPT_ONLY, names=["Pip"], prompts=prompts), tmp_path / "out"
+    command = [sys.executable, "-m", "understudy.cli", "compare", str(path), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        while len(list(out.rglob("pictures/*.png"))) < 5 and process.poll() is None:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    # The process that drew hears that nobody listens any more, and ends too.
+    there = -1
+    while there != len(list(out.rglob("pictures/*.png"))):
+        there = len(list(out.rglob("pictures/*.png")))
+        time.sleep(2)
+    assert 5 <= there < 60
+    events: list[Event] = []
+    compared = run(path, out, events)
+    assert there + count_drawn(events) == 60
+    assert [line.n for line in compared.lines] == [60]
+
+
+def test_a_process_that_ends_without_a_word_is_a_failure_of_its_run_alone(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing that is no understudy can answer.
+    monkeypatch.setattr("understudy.comparisons.apart.PACKAGE", tmp_path / "nowhere" / "understudy")
+    (tmp_path / "nowhere" / "understudy" / "comparisons").mkdir(parents=True)
+    for module in ("understudy", "understudy/comparisons"):
+        (tmp_path / "nowhere" / module / "__init__.py").touch()
+    (tmp_path / "nowhere/understudy/comparisons/apart.py").write_text("import os; os.kill(os.getpid(), 9)\n")
+    monkeypatch.chdir(tmp_path)
+    compared = compare(ask(PROMPT_ONLY, names=["Pip"]), tmp_path / "out", device="cpu")
+    assert "want of memory" in compared.failed[0]

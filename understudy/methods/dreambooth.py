@@ -1,0 +1,101 @@
+"""DreamBooth on the whole denoiser, and on the text encoder by choice; class pictures hold on to the rest.
+
+What is kept of it is as large as the denoiser, so less is kept. For good: the weights after each
+`snapshot_every` steps, two with the default recipe, so that a reviewer can choose. To go on with, as of
+every method: the state of the two newest checkpoints, which is weights, Adam's moments and, unless
+`averaging` is 0, the running average.
+
+Source: Ruiz et al., DreamBooth, arXiv 2208.12242.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import assert_never
+
+from torch import nn
+
+from understudy.bases.catalog import find_base
+from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.domain import Character
+from understudy.events import Notify
+from understudy.methods.conditioning import read_in_the_step, read_once
+from understudy.methods.credits import describe_learning
+from understudy.methods.examples import resident_examples
+from understudy.methods.finetune import Part, WriteWeights, finetune
+from understudy.methods.loop import has_learned
+from understudy.methods.opening import open_base_of
+from understudy.methods.painting import Painter, paint_subject
+from understudy.methods.planning import choose_plan, following
+from understudy.methods.reviewing import Review
+from understudy.methods.whole_weights import (
+    PIPELINE_FOLDER,
+    add_difference,
+    train_whole,
+    write_difference,
+    write_pipeline,
+)
+from understudy.recipes import DreamBooth
+from understudy.runs import Checkpoint, Plan, Run
+
+
+def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, notify: Notify) -> None:
+    """Learn from where the run is to the recipe's last step."""
+    if has_learned(run, recipe, review, notify):
+        return
+    plan = run.manifest.plan
+    with following(plan):
+        base = _open_in_full(recipe, plan)
+        examples = resident_examples(base, character, recipe, run, notify)
+        parts = [Part(train_whole(base, "unet"), recipe.learning_rate)]
+        if recipe.text_learning_rate:
+            parts.append(Part(train_whole(base, "text_encoder"), recipe.text_learning_rate))
+        if recipe.checkpointing:
+            base.pipe.unet.enable_gradient_checkpointing()
+        condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
+        weights = {name: weight for part in parts for name, weight in part.weights.items()}
+        write = _writing(base, weights, recipe, run)
+        finetune(base, parts, examples, condition, recipe, run, write, review, notify)
+
+
+@contextmanager
+def open_painter(
+    run: Run, recipe: DreamBooth, checkpoint: Checkpoint, device: str, notify: Notify
+) -> Iterator[Painter]:
+    """The learned denoiser, which reads the character's words where a prompt says the name."""
+    match recipe.save_as:
+        case "difference":
+            with open_base_of(run, device) as base:
+                add_difference(base, checkpoint.folder)
+                yield paint_subject(base, recipe, run, checkpoint, notify)
+        case "pipeline":
+            folder = checkpoint.folder / PIPELINE_FOLDER
+            base = open_base(folder, choose_plan(folder, device))
+            yield paint_subject(base, recipe, run, checkpoint, notify)
+        case _:
+            assert_never(recipe.save_as)
+
+
+def _open_in_full(recipe: DreamBooth, plan: Plan) -> Sd1Base:
+    """The base with its weights in fp32, since they learn, though it computes in the plan's precision."""
+    full = plan.model_copy(update={"precision": "fp32"})
+    return replace(open_base(find_base(recipe.base), full, recipe.min_snr), plan=plan)
+
+
+def _writing(
+    base: Sd1Base, weights: Mapping[str, nn.Parameter], recipe: DreamBooth, run: Run
+) -> WriteWeights:
+    """What writes the trained weights as the recipe says."""
+    facts = describe_learning(run)
+    match recipe.save_as:
+        case "difference":
+            # Beside the graphics card's memory, where all that learns lies.
+            before = {name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()}
+            return lambda tensors, folder: write_difference(tensors, before, facts, folder)
+        case "pipeline":
+            origin = find_base(recipe.base)
+            return lambda tensors, folder: write_pipeline(base, weights, tensors, facts, origin, folder)
+        case _:
+            assert_never(recipe.save_as)

@@ -1,0 +1,59 @@
+"""The kohya form of an adapter's file, which ComfyUI, A1111 and its relatives read, and diffusers as well.
+
+A layer's name has underscores for dots and begins with what it belongs to; factors are "lora_down" and
+"lora_up", and each layer says its alpha. LoKr and DoRA are in LyCORIS' names, which ComfyUI reads too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+NETWORKS = {"unet.": "lora_unet_", "text_encoder.": "lora_te_"}
+FACTORS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight"}
+MAGNITUDE = "lora_magnitude_vector"
+OF_LOKR = ("lokr_w1", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
+ADDED_TO_TIME = "add_embedding."
+"""What these layers' names begin with: Stable Diffusion 1.x itself has none, and no reader looks for any."""
+
+
+def to_kohya(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file that `adapters.write_adapter` wrote, in kohya's form.
+
+    Their strength is in the weights, so each layer's alpha is its rank. Raises `ValueError` for others.
+    """
+    return dict(_renamed(tensors))
+
+
+def lacks_readers(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether some of these layers are unknown to all that read kohya's form."""
+    return any(name.startswith(f"unet.{ADDED_TO_TIME}") for name in tensors)
+
+
+def _renamed(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in tensors.items():
+        layer, factor = _split(name)
+        if factor == MAGNITUDE:
+            # One for each output, which readers tell from one for each input by its first side.
+            yield f"{layer}.dora_scale", tensor.reshape(-1, *[1] * (_number_of_sides(tensors, name) - 1))
+            continue
+        yield f"{layer}.{FACTORS.get(factor, factor)}", tensor
+        if factor in ("lora_A.weight", "lokr_w2_b"):
+            yield f"{layer}.alpha", torch.tensor(float(len(tensor)))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A layer's name in kohya's form, and what of it the tensor is, in ours."""
+    for prefix, network in NETWORKS.items():
+        for factor in (*FACTORS, MAGNITUDE, *OF_LOKR):
+            if name.startswith(prefix) and name.endswith(f".{factor}"):
+                layer = name.removeprefix(prefix).removesuffix(f".{factor}")
+                return network + layer.replace(".", "_"), factor
+    raise ValueError(f"{name} has no name in kohya's form")
+
+
+def _number_of_sides(tensors: Mapping[str, Tensor], magnitude: str) -> int:
+    """Of the weight that a magnitude belongs to: 4 of a convolution."""
+    return tensors[magnitude.replace(MAGNITUDE, "lora_A.weight")].dim()

@@ -1,0 +1,56 @@
+"""A LoRA whose rank falls with noise, so that what overfits, the highest noise, has least room for it.
+
+Source: Soboleva et al., T-LoRA, arXiv 2507.05964, equation 4: r(t) = floor((r - r_min)(T - t)/T) + r_min.
+Here every example of a batch has the rank of its own time, and its weights begin as LoRA's do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+
+def follow_noise(denoiser: nn.Module, min_rank: int, rank: int, num_times: int) -> None:
+    """From now on all LoRA layers of a U-Net have, in every call, the rank of the time that it is given."""
+    following = _Following(min_rank, rank, num_times, [])
+    denoiser.register_forward_pre_hook(following.hear, with_kwargs=True)
+    for layer in denoiser.modules():
+        if isinstance(layer, LoraLayer):
+            for down in layer.lora_A.values():
+                down.register_forward_hook(following.hold)
+
+
+def rank_at(times_B: Tensor, min_rank: int, rank: int, num_times: int) -> Tensor:
+    """The equation's r(t) for each time: (B) whole numbers."""
+    left_B = (num_times - times_B.double()) / num_times
+    return torch.floor((rank - min_rank) * left_B + 1e-9).long() + min_rank
+
+
+@dataclass(frozen=True)
+class _Following:
+    """Hooks: `mask` holds one tensor (B or 1, rank), 1 for what has its place at the time last heard."""
+
+    min_rank: int
+    rank: int
+    num_times: int
+    mask: list[Tensor]
+
+    def hear(self, denoiser: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """Before the U-Net's own work."""
+        time = torch.as_tensor(arguments[1] if len(arguments) > 1 else named["timestep"]).reshape(-1)
+        ranks_B = rank_at(time, self.min_rank, self.rank, self.num_times)
+        places = torch.arange(self.rank, device=ranks_B.device)
+        self.mask[:] = [(places < ranks_B[:, None]).float()]
+
+    def hold(self, down: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
+        """After the first factor of a layer: (B, rank), (B, L, rank) or (B, rank, H, W)."""
+        (mask,) = self.mask
+        is_convolution = output.dim() == 4
+        middle = [] if is_convolution else [1] * (output.dim() - 2)
+        last = [1, 1] if is_convolution else []
+        return output * mask.to(output).reshape(len(mask), *middle, self.rank, *last)

@@ -1,0 +1,77 @@
+"""What tools show of an adapter's file: what it is called, by which words, on which base."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from understudy.bases.catalog import find_base, find_side_px, is_stable_diffusion_1, read_config
+from understudy.domain import NOT_STATED
+from understudy.recipes import Adapting
+from understudy.runs import Checkpoint, Run
+
+MODEL_SPEC = "1.0.0"
+OF_LYCORIS = ("dora", "lokr")
+"""The adapters whose names in kohya's form are LyCORIS'."""
+
+
+def describe_for_readers(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> dict[str, str]:
+    """For the file's header: Stability's model specification, and kohya's own names, which A1111 shows.
+
+    Source: github.com/Stability-AI/ModelSpec, version 1.0. Raises `UserError` where the base is gone.
+    """
+    return _specify(run, recipe) | _describe_as_kohya(run, recipe, checkpoint)
+
+
+def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
+    manifest, base = run.manifest, find_base(recipe.base)
+    words, side = recipe.words(manifest.name, manifest.noun), find_side_px(base)
+    is_velocity = read_config(base, "scheduler").get("prediction_type") == "v_prediction"
+    rights = {"author": manifest.rights.artist, "license": manifest.rights.licence}
+    learned_from = f"{len(manifest.drawings)} drawings by {run.recipe.method}"
+    spec = {
+        "sai_model_spec": MODEL_SPEC,
+        "architecture": f"{_shape(run, recipe, 'stable-diffusion-v1')}/lora",
+        "implementation": "diffusers",
+        "title": manifest.name,
+        "description": f"{manifest.name}, learned from {learned_from}.",
+        "trigger_phrase": words,
+        "usage_hint": f"a picture of {words} waving",
+        "resolution": f"{side}x{side}",
+        "prediction_type": "v" if is_velocity else "epsilon",
+        **{name: value for name, value in rights.items() if value != NOT_STATED},
+    }
+    return {f"modelspec.{name}": value for name, value in spec.items()}
+
+
+def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> dict[str, str]:
+    manifest, side = run.manifest, find_side_px(find_base(recipe.base))
+    said = [recipe.words(manifest.name, manifest.noun)] * len(manifest.drawings)
+    if recipe.captions:
+        said += [drawing.caption for drawing in manifest.drawings if drawing.caption]
+    return {
+        "ss_output_name": manifest.name,
+        "ss_sd_model_name": _name(run, recipe),
+        "ss_base_model_version": _shape(run, recipe, "sd_v1"),
+        "ss_v2": "False",
+        "ss_network_module": "lycoris.kohya" if recipe.adapter in OF_LYCORIS else "networks.lora",
+        "ss_network_dim": str(recipe.rank),
+        "ss_network_alpha": str(recipe.rank),  # the recipe's own is in the weights
+        "ss_resolution": f"({side}, {side})",
+        "ss_num_train_images": str(len(manifest.drawings)),
+        "ss_steps": str(checkpoint.step),
+        "ss_learning_rate": str(recipe.learning_rate),
+        "ss_tag_frequency": json.dumps({manifest.name: Counter(said)}, ensure_ascii=False),
+    }
+
+
+def _shape(run: Run, recipe: Adapting, as_known: str) -> str:
+    """Of the base: `as_known` where tools know it, else a name of which none says that it does."""
+    is_known = is_stable_diffusion_1(find_base(recipe.base))
+    return as_known if is_known else f"understudy-{_name(run, recipe)}"
+
+
+def _name(run: Run, recipe: Adapting) -> str:
+    """The base's own, never where it lies on somebody's disk."""
+    return Path(run.manifest.base or recipe.base).name

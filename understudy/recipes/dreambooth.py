@@ -1,0 +1,61 @@
+"""The recipe of DreamBooth on the whole denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from understudy.recipes.tuning import Finetune
+
+
+class DreamBooth(Finetune):
+    """DreamBooth: the whole denoiser learns, class pictures hold on to the rest.
+
+    Source: Ruiz et al., DreamBooth, arXiv 2208.12242.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        # Of the study's settings, 512 px cannot apply to the embedded base, which has its own size; 8-bit
+        # Adam and checkpointing save memory, which it does not need: give them for a larger one. The study's
+        # batch of two drawings brought as many class pictures, so it is four, half of them class pictures.
+        "thesis": {
+            "learning_rate": 1e-6,
+            "text_learning_rate": 1e-6,
+            "steps": 1000,
+            "batch": 4,
+            "prior_share": 0.5,
+            "prior_weight": 1.0,
+            "prior_pictures": 100,
+            "prior_prompts": ("a picture of {a_noun}",),
+            "adam_beta2": 0.999,
+            "weight_decay": 0.01,
+            "warmup_steps": 0,
+            "averaging": 0.0,
+            "captions": False,
+            "caption_dropout": 0.0,
+            "background_weight": 1.0,
+            "views": 1,
+            "save_as": "pipeline",
+            "snapshot_every": 500,
+        },
+    }
+
+    method: Literal["dreambooth"] = "dreambooth"
+
+    learning_rate: float = Field(3e-4, gt=0)
+    """The learning rate of Adam, constant after the warm-up."""
+
+    text_learning_rate: float = Field(0.0, ge=0)
+    """The learning rate of the text encoder; 0 leaves it as it is."""
+
+    checkpointing: bool = False
+    """Compute again what a large denoiser would have to keep: less memory, and a third more time."""
+
+    save_as: Literal["difference", "pipeline"] = "difference"
+    """What is kept: the difference from the base, or a whole pipeline that other tools open."""
+
+    # Each is as large as the denoiser: with the default steps one in the middle and the last are kept.
+    snapshot_every: int = Field(200, ge=1)
+    """Steps between weights that are kept for good and shown to the reviewer."""

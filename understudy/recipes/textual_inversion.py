@@ -1,0 +1,61 @@
+"""The recipe of textual inversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from understudy.recipes.knobs import NotAll
+from understudy.recipes.tuning import MAX_VECTORS, LearnsWord
+
+
+class TextualInversion(LearnsWord):
+    """Only a word is learned: the base stays as it is, so it draws what it can already draw.
+
+    Source: Gal et al., Textual Inversion, arXiv 2208.01618.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        # The paper's own, since the study did not try it: one vector, every drawing alike, Adam as it comes.
+        # The rate is 0.005 for each of four pictures on two cards; its prompts' templates say no captions.
+        "paper": {
+            "vectors": 1,
+            "initial": "{noun}",
+            "learning_rate": 0.04,
+            "steps": 5000,
+            "batch": 4,
+            "adam_beta2": 0.999,
+            "weight_decay": 0.01,
+            "warmup_steps": 0,
+            "averaging": 0.0,
+            "captions": False,
+            "background_weight": 1.0,
+            "views": 1,
+            "snapshot_every": 500,
+        },
+    }
+
+    method: Literal["textual-inversion"] = "textual-inversion"
+
+    steps: int = Field(800, ge=1)
+    """How many steps to learn; a finished run goes on when this is raised."""
+
+    vectors: int = Field(8, ge=1, le=MAX_VECTORS)
+    """Learn a word of its own for the character, of so many vectors."""
+
+    learning_rate: float = Field(2e-2, gt=0)
+    """The learning rate of Adam, constant after the warm-up."""
+
+    caption_dropout: NotAll = 0.0
+    """Share of the pictures that are learned without their caption, from which a word learns nothing."""
+
+    prior_weight: float = Field(0.0, ge=0)
+    """Weight of the class pictures; they do not say the word, so it learns nothing from them."""
+
+    @model_validator(mode="after")
+    def _needs_no_prior(self) -> Self:
+        if self.has_prior:
+            raise ValueError("a word learns nothing from class pictures: leave prior_weight at 0")
+        return self
