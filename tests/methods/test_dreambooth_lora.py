@@ -82,6 +82,20 @@ def test_loss_on_a_fixed_batch_falls(straight: Run, toy_base: Path, pip: Charact
     assert loss() < 0.6 * before
 
 
+def test_the_base_computes_in_the_precision_that_is_asked_for(
+    straight: Run, toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    recipe = make_recipe(toy_base).model_copy(update={"precision": "bf16"})
+    run = learn(pip, recipe, tmp_path)
+    assert straight.manifest.plan.precision == "fp32"
+    assert run.manifest.plan.precision == "bf16"
+    assert {tensor.dtype for tensor in state(run).values()} == {torch.float32}
+    before, after = state(straight), state(run)
+    ups = [name for name in before if name.startswith("weights.") and ".lora_B." in name]
+    one, other = (torch.cat([tensors[name].flatten() for name in ups]) for tensors in (before, after))
+    assert torch.cosine_similarity(one, other, dim=0) > 0.5
+
+
 def test_only_the_adapter_is_trained_and_saved_in_full_precision(straight: Run) -> None:
     saved = state(straight)
     assert {tensor.dtype for tensor in saved.values()} == {torch.float32}

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from diffusers.models.attention_processor import AttnProcessor
 from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
@@ -28,6 +29,8 @@ from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
 Pipeline = TypeVar("Pipeline", StableDiffusionPipeline, StableDiffusionImg2ImgPipeline)
+SMALL_SIDE = 32
+"""Latents; with more, attention from every place to every other at once takes too much memory."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 # The ends of the names of the U-Net's layers; a base need not have all of them.
@@ -180,6 +183,9 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0) -> Sd1Base:
     pipe.to(plan.device, DTYPES[plan.precision])
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
         part.requires_grad_(False).eval()
+    if (plan.device, plan.precision) == ("cpu", "bf16") and pipe.unet.config.sample_size <= SMALL_SIDE:
+        # torch's fused attention multiplies small blocks, which takes a CPU much longer in bf16 than in fp32.
+        pipe.unet.set_attn_processor(AttnProcessor())
     objective = make_objective(pipe.scheduler.config, pipe.scheduler.alphas_cumprod.float().cpu(), min_snr)
     return Sd1Base(pipe, objective, plan, LORA_TARGETS, TEXT_LORA_TARGETS, read_prompting(folder))
 

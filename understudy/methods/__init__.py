@@ -193,13 +193,14 @@ def open_painter(
 
 def _make_manifest(character: Character, recipe: Recipe, device: str) -> Manifest:
     folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base)
+    precision = recipe.precision if isinstance(recipe, Finetune) else "auto"
     return Manifest(
         name=character.name,
         noun=character.noun,
         drawings=record_drawings(character),
         base=None if isinstance(recipe, FromNothing) else name_base(recipe.base),
         base_sha256=None if folder is None else hash_base(folder),
-        plan=choose_plan(folder, device),
+        plan=choose_plan(folder, device, precision),
         versions=list_versions(),
         rights=character.rights,
     )

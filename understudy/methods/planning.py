@@ -12,6 +12,7 @@ import torch
 from understudy.bases.catalog import count_weight_bytes
 from understudy.domain import UserError
 from understudy.events import Note, Notify
+from understudy.recipes import Precision
 from understudy.runs import Manifest, Plan
 from understudy.version import VERSION
 
@@ -20,16 +21,18 @@ SMALL_BASE_BYTES = 500_000_000
 """Below this, half precision saves no memory worth its error."""
 
 
-def choose_plan(base: Path | None, device: str = "auto") -> Plan:
+def choose_plan(base: Path | None, device: str = "auto", precision: Precision = "auto") -> Plan:
     """The plan for this machine and the base, if any; raises `UserError` for a device that it lacks.
 
-    A CPU computes in fp32: measured here, bf16 takes twice as long, and fp16 hangs.
+    A CPU computes in fp32 unless asked: which is faster there depends on the processor and on what is
+    adapted (see docs/log.md), and a trial on a busy machine would choose now this, now that. fp16 hangs.
     """
     chosen = _best_device() if device == "auto" else device
     _check_device(chosen)
     is_large = base is not None and count_weight_bytes(base) >= SMALL_BASE_BYTES
-    is_half = is_large and chosen.startswith("cuda")
-    return Plan(device=chosen, precision="bf16" if is_half else "fp32", threads=torch.get_num_threads())
+    if precision == "auto":
+        precision = "bf16" if is_large and chosen.startswith("cuda") else "fp32"
+    return Plan(device=chosen, precision=precision, threads=torch.get_num_threads())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from understudy.recipes.knobs import MAX_DENOISING_STEPS, is_usual
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
 from understudy.recipes.textual_inversion import TextualInversion
-from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, PromptOnly
+from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, Precision, PromptOnly
 from understudy.recipes.words import (
     fill_wording,
     learned_word,
@@ -39,6 +39,7 @@ __all__ = [
     "Learning",
     "LearnsWord",
     "Lora",
+    "Precision",
     "PromptOnly",
     "Recipe",
     "Scheduler",

@@ -13,6 +13,7 @@ from understudy.recipes.words import fill, fill_wording, learned_word, with_arti
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
+Precision = Literal["auto", "fp32", "bf16"]
 MAX_VECTORS = 32
 """So that there is room for the rest of the prompt."""
 
@@ -102,6 +103,10 @@ class Finetune(Learning):
 
     accumulation: int = Field(1, ge=1)
     """Batches whose gradients make one step: learns as a larger batch does, in less memory."""
+
+    precision: Precision = "auto"
+    """The numbers that the frozen base computes in: fp32, or bf16, which some processors are faster with;
+    what is trained is always fp32. auto: fp32, but bf16 for a large base on a graphics card."""
 
     learning_rate: float = Field(3e-3, gt=0)
     """The learning rate of Adam, constant after the warm-up unless it has a half-life."""
