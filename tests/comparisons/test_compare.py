@@ -33,7 +33,7 @@ TOY = (
     "prior_steps = 1 }\nat_steps = [2, 4]\n"
 )
 LORA = f'[[rows]]\nmethod = "dreambooth-lora"\n{TOY}'
-PROMPT_ONLY = '[[rows]]\nmethod = "prompt-only"\n'
+PROMPT_ONLY = '[[rows]]\nmethod = "prompt-only"\nknobs = { description = "a creature" }\n'
 GAN = (
     '[[rows]]\nlabel = "two players"\nmethod = "gan"\npreset = "dcgan"\nlearning_seeds = [0, 1]\n'
     "knobs = { steps = 10, size_px = 32, channels = 8, batch = 2 }\n"
@@ -89,8 +89,8 @@ def test_every_row_is_learned_drawn_judged_and_shown(ask: Ask, tmp_path: Path) -
     first = next(event for event in events if isinstance(event, Note))
     assert first.text.startswith("4 rows for 2 characters: 10 runs to learn, 0 of them")
     assert [sentence.split(":")[0] for sentence in compared.failed] == [
-        "pip, broken",
-        "mo, broken",
+        "pip, broken, learning seed 0",
+        "mo, broken, learning seed 0",
     ]
     assert "There is no base" in compared.failed[0]
     assert [line.label for line in compared.lines] == [
@@ -259,7 +259,7 @@ def test_the_command_says_its_plan_and_compares(
     assert run_command(["compare", str(path), "--out", str(out)]) == 1
     text, err = capsys.readouterr()
     assert Path(text.strip()) == out / "comparison.html"
-    assert "No figures: pip, broken: There is no base" in err
+    assert "No figures: pip, broken, learning seed 0: There is no base" in err
     (learned,) = (one for one in rows_of(out / "runs.csv") if one["line"] == "prompt-only")
     assert int(learned["peak_memory_bytes"]) > 0
     assert run_command(["compare", str(path), "--out", str(out), "--tables"]) == 0
