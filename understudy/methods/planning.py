@@ -18,7 +18,8 @@ from understudy.version import VERSION
 
 LIBRARIES = ("torch", "diffusers", "transformers", "peft", "numpy")
 SMALL_BASE_BYTES = 500_000_000
-"""Below this, half precision saves no memory worth its error."""
+"""Below this, half precision saves no memory worth its error, and a step is too short to be shared between
+threads: two waited for each other longer than they computed (docs/log.md)."""
 
 
 def choose_plan(base: Path | None, device: str = "auto", precision: Precision = "auto") -> Plan:
@@ -30,9 +31,10 @@ def choose_plan(base: Path | None, device: str = "auto", precision: Precision = 
     chosen = _best_device() if device == "auto" else device
     _check_device(chosen)
     is_large = base is not None and count_weight_bytes(base) >= SMALL_BASE_BYTES
+    threads = 1 if base is not None and not is_large else torch.get_num_threads()
     if precision == "auto":
         precision = "bf16" if is_large and chosen.startswith("cuda") else "fp32"
-    return Plan(device=chosen, precision=precision, threads=torch.get_num_threads())
+    return Plan(device=chosen, precision=precision, threads=threads)
 
 
 @contextmanager
