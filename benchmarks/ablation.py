@@ -26,7 +26,8 @@ import torch
 from torch import Tensor
 
 import understudy
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
+from understudy.bases.conditioning import Conditioning
 from understudy.events import Cancelled, Event, Notify, Step
 from understudy.judges.quality import Estimate, Key, bootstrap_difference, bootstrap_mean
 from understudy.methods import open_base_painter, open_painter
@@ -145,7 +146,7 @@ def _true_losses(painter: object, of: Hero) -> list[list[float]]:
     return torch.stack([_at_level(base, clean, words, number) for number in range(len(LEVELS))], 1).tolist()
 
 
-def _at_level(base: Sd1Base, clean: Tensor, words: Tensor, number: int) -> Tensor:
+def _at_level(base: Base, clean: Tensor, words: Conditioning, number: int) -> Tensor:
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(number))
     times = torch.full((len(clean),), int(LEVELS[number] * base.objective.num_times))
     seen = base.objective.corrupt(clean, noise.to(clean), times.to(clean.device))

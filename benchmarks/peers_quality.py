@@ -24,7 +24,7 @@ from peer_runs import NAME, NOUN, Timed, run_ours, run_peer, write_both
 
 import understudy
 from understudy.bases.catalog import find_base
-from understudy.bases.sd1 import open_base
+from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.judges.puppet import PuppetJudge
 from understudy.methods.adapters import WEIGHTS_FILE

@@ -29,7 +29,7 @@ def make_toy_base(
         torch.manual_seed(seed)
         tokenizer = make_tokenizer()
         pipe = StableDiffusionPipeline(
-            vae=_autoencoder(),
+            vae=make_autoencoder(),
             text_encoder=CLIPTextModel(_text_config(tokenizer)),
             tokenizer=tokenizer,
             unet=_unet(addition),
@@ -84,7 +84,8 @@ def _unet(addition: str | None) -> UNet2DConditionModel:
     )
 
 
-def _autoencoder() -> AutoencoderKL:
+def make_autoencoder() -> AutoencoderKL:
+    """Of 2-D latents, 4 px each."""
     vae = AutoencoderKL(
         block_out_channels=(16, 32, 32),
         down_block_types=("DownEncoderBlock2D",) * 3,

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.toy_base import make_toy_base
+from understudy.bases.base import Base
+from understudy.bases.opening import open_base
 from understudy.bases.schedulers import CLASSES, make_scheduler
-from understudy.bases.sd1 import Sd1Base, open_base
 from understudy.domain import Pixels, Scene, UserError
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DrawSettings, Scheduler
@@ -18,17 +19,17 @@ CPU = Plan(device="cpu", precision="fp32", threads=1)
 
 
 @pytest.fixture(scope="module")
-def base(toy_base: Path) -> Sd1Base:
+def base(toy_base: Path) -> Base:
     return open_base(toy_base, CPU)
 
 
-def drawn(base: Sd1Base, scheduler: Scheduler | None, steps: int = 40) -> Pixels:
+def drawn(base: Base, scheduler: Scheduler | None, steps: int = 40) -> Pixels:
     painter = PipelinePainter(base, lambda prompt: prompt, {})
     pictures = painter(SCENES, DrawSettings(steps=steps, scheduler=scheduler, guidance=1.0))
     return np.stack([picture.pixels for picture in pictures])
 
 
-def test_those_without_noise_of_their_own_draw_one_picture(base: Sd1Base) -> None:
+def test_those_without_noise_of_their_own_draw_one_picture(base: Base) -> None:
     # They solve the same equation from the same noise, so that with many steps all must agree.
     truth = drawn(base, None, 80).astype(float)
     spread = np.abs(truth[0] - truth[1]).mean()
@@ -36,7 +37,7 @@ def test_those_without_noise_of_their_own_draw_one_picture(base: Sd1Base) -> Non
         assert np.abs(drawn(base, name, 80) - truth).mean() < 0.1 * spread, name
 
 
-def test_those_with_noise_draw_others_and_the_same_again(base: Sd1Base) -> None:
+def test_those_with_noise_draw_others_and_the_same_again(base: Base) -> None:
     truth = drawn(base, None, 6)
     for name in ("dpm++-sde", "euler-a"):
         one = drawn(base, name, 6)
@@ -44,7 +45,7 @@ def test_those_with_noise_draw_others_and_the_same_again(base: Sd1Base) -> None:
         assert not np.array_equal(one, truth), name
 
 
-def test_what_the_base_predicts_and_begins_from_is_kept(base: Sd1Base) -> None:
+def test_what_the_base_predicts_and_begins_from_is_kept(base: Base) -> None:
     own = base.pipe.scheduler.config
     for name in CLASSES:
         if name == "heun":
@@ -58,14 +59,14 @@ def test_what_the_base_predicts_and_begins_from_is_kept(base: Sd1Base) -> None:
     assert make_scheduler("ddim", own).config.clip_sample is False
 
 
-def test_one_that_cannot_begin_from_pure_noise_is_refused(base: Sd1Base, tmp_path: Path) -> None:
+def test_one_that_cannot_begin_from_pure_noise_is_refused(base: Base, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"heun cannot begin from pure noise .* take dpm"):
         drawn(base, "heun", 2)
     other = open_base(make_toy_base(tmp_path / "eps", "epsilon"), CPU)
     assert drawn(other, "heun", 2).shape == (2, 32, 32, 3)
 
 
-def test_drawing_with_another_leaves_the_bases_own(base: Sd1Base) -> None:
+def test_drawing_with_another_leaves_the_bases_own(base: Base) -> None:
     before = drawn(base, None, 3)
     drawn(base, "euler", 3)
     assert np.array_equal(drawn(base, None, 3), before)

@@ -9,9 +9,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from tests.toy_base import make_toy_base
+from understudy.bases.base import Base
 from understudy.bases.catalog import find_base, hash_base
 from understudy.bases.objectives import Eps, Velocity
-from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.bases.opening import open_base
 from understudy.domain import UserError
 from understudy.runs import Plan
 
@@ -19,38 +20,38 @@ PLAN = Plan(device="cpu", precision="fp32", threads=1)
 
 
 @pytest.fixture(scope="module")
-def base(toy_base: Path) -> Sd1Base:
+def base(toy_base: Path) -> Base:
     return open_base(toy_base, PLAN)
 
 
-def test_sizes_come_from_the_configs(base: Sd1Base) -> None:
+def test_sizes_come_from_the_configs(base: Base) -> None:
     assert base.size_px == 32
     latents = base.encode_image(torch.zeros(2, 3, 32, 32))
     assert latents.mean.shape == latents.std.shape == (2, 4, 8, 8)
     assert (latents.std > 0).all()
 
 
-def test_prompts_are_read_as_the_pipeline_reads_them(base: Sd1Base) -> None:
-    together = base.encode_prompt(["a picture of Pip", ""])
+def test_prompts_are_read_as_the_pipeline_reads_them(base: Base) -> None:
+    together = base.encode_prompt(["a picture of Pip", ""])["hidden"]
     assert together.shape == (2, 40, 32)
     expected = base.pipe.encode_prompt("a picture of Pip", "cpu", 1, False)[0]
     assert torch.allclose(together[:1], expected, atol=1e-6)
 
 
-def test_a_prompt_is_cut_where_the_base_stops_reading(base: Sd1Base) -> None:
+def test_a_prompt_is_cut_where_the_base_stops_reading(base: Base) -> None:
     assert base.readable_part("a picture of Pip") == "a picture of Pip"
     part = base.readable_part("x" * 100)
     assert 0 < len(part.replace(" ", "")) < 40
 
 
-def test_predicts_in_the_shape_of_the_latents(base: Sd1Base) -> None:
+def test_predicts_in_the_shape_of_the_latents(base: Base) -> None:
     noisy = torch.randn(2, 4, 8, 8)
     answer = base.predict(noisy, torch.tensor([0, 999]), base.encode_prompt(["a", "b"]))
     assert answer.shape == noisy.shape
     assert answer.dtype == torch.float32
 
 
-def test_nothing_is_trained_unasked(base: Sd1Base) -> None:
+def test_nothing_is_trained_unasked(base: Base) -> None:
     parts = (base.pipe.unet, base.pipe.vae, base.pipe.text_encoder)
     assert not any(weight.requires_grad for part in parts for weight in part.parameters())
 
@@ -64,7 +65,7 @@ def test_weights_stored_in_half_precision_are_computed_in_full(toy_base: Path, t
         assert {weight.dtype for weight in part.parameters()} == {torch.float32}
 
 
-def test_objective_is_the_one_of_the_base(base: Sd1Base, tmp_path: Path) -> None:
+def test_objective_is_the_one_of_the_base(base: Base, tmp_path: Path) -> None:
     assert isinstance(base.objective, Velocity)
     assert base.objective.alphas_cumprod[-1] < 1e-6
     eps = open_base(make_toy_base(tmp_path, "epsilon"), PLAN)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tests.toy_character import make_recipe
-from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.bases.base import Base
+from understudy.bases.opening import open_base
 from understudy.methods.adapters import (
     WEIGHTS_FILE,
     add_adapter,
@@ -30,18 +31,18 @@ ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
 TIMES = torch.tensor([10, 500, 990])
 
 
-def open_toy(folder: Path) -> Sd1Base:
+def open_toy(folder: Path) -> Base:
     return open_base(folder, Plan(device="cpu", precision="fp32", threads=1))
 
 
-def answer(base: Sd1Base) -> Tensor:
+def answer(base: Base) -> Tensor:
     """To something fixed, at three noise levels."""
     noisy = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         return base.predict(noisy, TIMES, base.encode_prompt(["a", "b", "c"]))
 
 
-def learn_something(base: Sd1Base, recipe: DreamBoothLora) -> dict[str, Tensor]:
+def learn_something(base: Base, recipe: DreamBoothLora) -> dict[str, Tensor]:
     """An adapter whose weights are not those that it began with."""
     weights = add_adapter(base, recipe)
     generator = torch.Generator().manual_seed(2)
@@ -66,7 +67,7 @@ def test_what_is_read_again_answers_as_what_was_learned(
 ) -> None:
     recipe = make_recipe(toy_base, adapter).model_copy(update={"alpha": alpha})
     learned, read, untouched = (open_toy(toy_base) for _ in range(3))
-    write_adapter(learn_something(learned, recipe), recipe, {"character": "Pip"}, tmp_path)
+    write_adapter(learn_something(learned, recipe), recipe, "unet", {"character": "Pip"}, tmp_path)
     load_adapter(read, recipe, tmp_path)
     assert torch.allclose(answer(read), answer(learned), atol=1e-4)
     assert not torch.allclose(answer(read), answer(untouched), atol=1e-2)
@@ -80,9 +81,9 @@ def test_what_reads_the_words_is_read_again_too(adapter: Adapter, toy_base: Path
     for name, weight in add_text_adapter(learned, recipe).items():
         weight.data += 0.05
         weights[name] = weight.detach()
-    write_adapter(weights, recipe, {}, tmp_path)
+    write_adapter(weights, recipe, "unet", {}, tmp_path)
     load_adapter(read, recipe, tmp_path)
-    words = [base.encode_prompt(["a girl"]) for base in (learned, read, untouched)]
+    words = [base.encode_prompt(["a girl"])["hidden"] for base in (learned, read, untouched)]
     assert torch.allclose(words[0], words[1], atol=1e-4)
     assert not torch.allclose(words[0], words[2], atol=1e-2)
     assert torch.allclose(answer(read), answer(learned), atol=1e-3)
@@ -92,7 +93,7 @@ def test_what_reads_the_words_is_read_again_too(adapter: Adapter, toy_base: Path
 def test_other_tools_read_it_as_the_help_says(adapter: Adapter, toy_base: Path, tmp_path: Path) -> None:
     recipe = make_recipe(toy_base, adapter)
     learned, other = open_toy(toy_base), open_toy(toy_base)
-    write_adapter(learn_something(learned, recipe), recipe, {}, tmp_path)
+    write_adapter(learn_something(learned, recipe), recipe, "unet", {}, tmp_path)
     pipe: StableDiffusionPipeline = other.pipe
     if adapter == "oft":
         PeftModel.from_pretrained(pipe.unet, tmp_path)
@@ -137,7 +138,7 @@ def test_oft_leaves_large_convolutions_alone(toy_base: Path) -> None:
 def test_the_rank_at_a_noise_is_the_papers() -> None:
     times = torch.tensor([0, 1, 249, 250, 500, 750, 751, 999, 1000])
     expected = [(16 - 4) * (1000 - time) // 1000 + 4 for time in times.tolist()]
-    assert rank_at(times, 4, 16, 1000).tolist() == expected
+    assert rank_at(times / 1000, 4, 16).tolist() == expected
     assert expected[0] == 16
     assert expected[-1] == 4
 
@@ -155,7 +156,7 @@ def test_each_example_has_the_rank_of_its_own_noise(toy_base: Path, tmp_path: Pa
     changed = (answer(base) - before).abs().amax(dim=(1, 2, 3))
     assert changed[0] > 1e-3
     assert changed[1:].tolist() == [0.0, 0.0]
-    write_adapter(tensors, recipe, {}, tmp_path)
+    write_adapter(tensors, recipe, "unet", {}, tmp_path)
     read = open_toy(toy_base)
     load_adapter(read, recipe, tmp_path)
     assert torch.allclose(answer(read), answer(base), atol=1e-4)

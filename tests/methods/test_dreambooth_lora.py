@@ -18,7 +18,7 @@ from diffusers import StableDiffusionPipeline
 
 from tests.toy_character import make_character, make_recipe
 from understudy.bases.objectives import Corrupted, Objective
-from understudy.bases.sd1 import open_base
+from understudy.bases.opening import open_base
 from understudy.domain import Character, Scene
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.methods import learn, open_painter

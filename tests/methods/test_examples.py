@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.toy_character import make_character, make_recipe
-from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.bases.base import Base
+from understudy.bases.opening import open_base
 from understudy.domain import Character, Drawing
 from understudy.events import Event, Note, ignore
 from understudy.methods.class_pictures import draw_class_pictures
@@ -16,12 +17,12 @@ from understudy.runs import Plan
 
 
 @pytest.fixture(scope="module")
-def base(toy_base: Path) -> Sd1Base:
+def base(toy_base: Path) -> Base:
     return open_base(toy_base, Plan(device="cpu", precision="fp32", threads=1))
 
 
 @pytest.fixture(scope="module")
-def examples(base: Sd1Base, toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Examples:
+def examples(base: Base, toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Examples:
     recipe = make_recipe(toy_base)
     prior = draw_class_pictures(base, recipe, "girl", tmp_path_factory.mktemp("prior"), ignore)
     return make_examples(base, make_character(), recipe, prior, ignore)
@@ -79,17 +80,17 @@ def test_paper_counts_less_than_the_figure(examples: Examples) -> None:
 
 
 def test_prompts_name_the_character_and_class_pictures_do_not(
-    base: Sd1Base, examples: Examples, toy_base: Path
+    base: Base, examples: Examples, toy_base: Path
 ) -> None:
     said = base.encode_prompt(
         ["a picture of Pip standing, view 0", "a picture of a girl standing, front view"]
-    )
-    assert torch.allclose(examples.prompts[examples.prompt[0]], said[0], atol=1e-6)
-    assert torch.allclose(examples.prompts[examples.prompt[9]], said[1], atol=1e-6)
-    assert torch.allclose(examples.prompts[0], base.encode_prompt([""])[0], atol=1e-6)
+    )["hidden"]
+    assert torch.allclose(examples.prompts["hidden"][examples.prompt[0]], said[0], atol=1e-6)
+    assert torch.allclose(examples.prompts["hidden"][examples.prompt[9]], said[1], atol=1e-6)
+    assert torch.allclose(examples.prompts["hidden"][0], base.encode_prompt([""])["hidden"][0], atol=1e-6)
 
 
-def test_a_caption_with_the_name_says_it_once(base: Sd1Base, toy_base: Path) -> None:
+def test_a_caption_with_the_name_says_it_once(base: Base, toy_base: Path) -> None:
     first = make_character(1).drawings[0]
     drawings = tuple(
         Drawing(first.path, first.pixels, caption)
@@ -100,7 +101,7 @@ def test_a_caption_with_the_name_says_it_once(base: Sd1Base, toy_base: Path) -> 
     assert len(found.prompts) == 2
 
 
-def test_a_long_caption_gets_one_note(base: Sd1Base, toy_base: Path) -> None:
+def test_a_long_caption_gets_one_note(base: Base, toy_base: Path) -> None:
     first = make_character(1).drawings[0]
     drawings = (Drawing(first.path, first.pixels, "waving " * 20),) * 2
     events: list[Event] = []
@@ -108,7 +109,7 @@ def test_a_long_caption_gets_one_note(base: Sd1Base, toy_base: Path) -> None:
     assert sum(isinstance(event, Note) for event in events) == 1
 
 
-def test_class_pictures_have_their_weight(base: Sd1Base, toy_base: Path, tmp_path: Path) -> None:
+def test_class_pictures_have_their_weight(base: Base, toy_base: Path, tmp_path: Path) -> None:
     recipe = make_recipe(toy_base).model_copy(update={"prior_weight": 0.5})
     prior = draw_class_pictures(base, recipe, "girl", tmp_path, ignore)
     found = make_examples(base, make_character(), recipe, prior, ignore)
@@ -116,13 +117,13 @@ def test_class_pictures_have_their_weight(base: Sd1Base, toy_base: Path, tmp_pat
     assert found.weight[~found.is_prior].tolist() == [1.0] * 9
 
 
-def test_without_class_pictures(base: Sd1Base, toy_base: Path, tmp_path: Path) -> None:
+def test_without_class_pictures(base: Base, toy_base: Path, tmp_path: Path) -> None:
     recipe = make_recipe(toy_base).model_copy(update={"prior_weight": 0.0})
     assert draw_class_pictures(base, recipe, "girl", tmp_path / "none", ignore) == []
     assert not (tmp_path / "none").exists()
 
 
-def test_class_pictures_are_drawn_once_and_again_alike(base: Sd1Base, toy_base: Path, tmp_path: Path) -> None:
+def test_class_pictures_are_drawn_once_and_again_alike(base: Base, toy_base: Path, tmp_path: Path) -> None:
     recipe = make_recipe(toy_base)
     first = [one.path.read_bytes() for one in draw_class_pictures(base, recipe, "girl", tmp_path, ignore)]
     times = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*.png"))]

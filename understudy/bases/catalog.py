@@ -7,20 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from understudy.bases.layouts import Layout, find_layout, find_other_part
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
 from understudy.recipes import PUPPET
 
 PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
 INDEX_FILE = "model_index.json"
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-CLASSES = {
-    "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-    "text_encoder": ["transformers", "CLIPTextModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-}
-"""(library, class) of the parts, as the index must name them: no other code is ever loaded."""
 SHAPE_OF_SD1 = {
     "block_out_channels": [320, 640, 1280, 1280],
     "cross_attention_dim": 768,
@@ -28,31 +21,49 @@ SHAPE_OF_SD1 = {
     "in_channels": 4,
 }
 """What tells its U-Net from others."""
-WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
 
 
 def find_base(name_or_path: str) -> Path:
     """The folder of a base: "puppet" comes with the package, anything else is a folder.
 
-    Raises `UserError` if there is none, if it is not in Stable Diffusion 1.x layout, or if its weights are
-    not safetensors: other formats can run code when they are loaded.
+    Raises `UserError` if there is none, if it is of no known family, or if its weights are not safetensors:
+    other formats can run code when they are loaded.
     """
     folder = PACKAGED.get(name_or_path, Path(name_or_path))
     if not folder.is_dir():
         if name_or_path in PACKAGED:
             raise UserError(f"The base {name_or_path!r} is missing in this installation: install again.")
         raise UserError(f"There is no base {name_or_path!r}: give {PUPPET!r} or a folder that holds one.")
-    missing = [part for part in PARTS if not (folder / part).is_dir()]
-    what = f"{missing[0]}/ is missing" if missing else _what_is_other(folder / INDEX_FILE)
-    if what:
-        raise UserError(f"{folder} is no base in Stable Diffusion 1.x layout ({what}): give another folder.")
-    unsafe = [part for part in WEIGHTED_PARTS if not any(map(_is_weights, (folder / part).iterdir()))]
+    layout = read_layout(folder)
+    unsafe = [part for part in layout.weighted if not any(map(_is_weights, (folder / part).iterdir()))]
     if unsafe:
         raise UserError(
             f"{folder / unsafe[0]} holds no weights as .safetensors, and others are not loaded: "
             "get the base in that format."
         )
     return folder
+
+
+def read_layout(folder: Path) -> Layout:
+    """Of which family the base in a folder is.
+
+    Raises `UserError` where its index names no known pipeline, other classes, or parts that are not there.
+    """
+    refused = "give a folder with a base in diffusers' layout (see understudy bases)."
+    try:
+        index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(f"{folder} is no base ({INDEX_FILE} cannot be read): {refused}") from None
+    layout = find_layout(index) if isinstance(index, dict) else None
+    if layout is None:
+        raise UserError(f"{folder} is no base of a known family (see {INDEX_FILE}): {refused}")
+    other = find_other_part(layout, index)
+    if other:
+        raise UserError(f"{folder} is no {layout.pipeline} ({INDEX_FILE} has another {other}): {refused}")
+    missing = [part for part in layout.parts if not (folder / part).is_dir()]
+    if missing:
+        raise UserError(f"{folder} is not whole ({missing[0]}/ is missing): get the base again.")
+    return layout
 
 
 def name_base(name_or_path: str) -> str:
@@ -85,20 +96,21 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 
 def find_side_px(folder: Path) -> int:
-    """Side of the pictures that a base was trained on."""
+    """Side of the pictures that a base with a U-Net was trained on."""
     halvings = len(read_config(folder, "vae")["block_out_channels"]) - 1
     return int(read_config(folder, "unet")["sample_size"]) << halvings
 
 
 def is_stable_diffusion_1(folder: Path) -> bool:
     """Whether a base has not only the layout of Stable Diffusion 1.x, but its very shape."""
-    return SHAPE_OF_SD1.items() <= read_config(folder, "unet").items()
+    return read_layout(folder).family == "sd1" and SHAPE_OF_SD1.items() <= read_config(folder, "unet").items()
 
 
 def _base_files(folder: Path) -> list[Path]:
     """What is loaded: not the model card, nor weights in other formats and precisions beside it."""
     files = [path for path in (folder / INDEX_FILE, folder / PROMPTING_FILE) if path.exists()]
-    for part in PARTS:
+    layout = read_layout(folder)
+    for part in (*layout.parts, *(part for part in layout.optional if (folder / part).is_dir())):
         files += sorted(path for path in (folder / part).iterdir() if _is_loaded(path))
     return files
 
@@ -110,15 +122,3 @@ def _is_loaded(path: Path) -> bool:
 
 def _is_weights(path: Path) -> bool:
     return path.suffix == ".safetensors" and _is_loaded(path)
-
-
-def _what_is_other(index: Path) -> str:
-    """What in the index is not Stable Diffusion 1.x, in a few words; empty if nothing is."""
-    try:
-        found = json.loads(index.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return f"{INDEX_FILE} cannot be read"
-    if not isinstance(found, dict) or found.get("_class_name") != "StableDiffusionPipeline":
-        return f"see {INDEX_FILE}"
-    other = [part for part, classes in CLASSES.items() if found.get(part) != classes]
-    return f"{INDEX_FILE} has another {other[0]}" if other else ""

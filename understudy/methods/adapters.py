@@ -20,7 +20,7 @@ from peft import LoKrConfig, LoraConfig, OFTConfig, PeftConfig
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
 from understudy.methods.credits import write_weights
 from understudy.methods.noise_rank import follow_noise
 from understudy.recipes import Adapting
@@ -30,38 +30,43 @@ WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
 PEFT_WEIGHTS_FILE = "adapter_model.safetensors"
 PEFT_CONFIG_FILE = "adapter_config.json"
 """The names that peft looks for."""
-TEXT_PREFIX = "text_encoder."
-"""What the names of the text encoder's weights begin with."""
+TEXT_PREFIXES = ("text_encoder.", "text_encoder_2.")
+"""What the names of the text encoders' weights begin with."""
 PEFT_PREFIX = "base_model.model."
 DIFFUSERS_CONFIG = "lora_adapter_metadata"
 """Where diffusers looks, in a file's header, for what the shapes of its tensors do not say."""
 
 
-def add_adapter(base: Sd1Base, recipe: Adapting) -> dict[str, nn.Parameter]:
+def add_adapter(base: Base, recipe: Adapting) -> dict[str, nn.Parameter]:
     """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name."""
     ends = [end for target in recipe.targets for end in base.lora_targets[target]]
-    weights = _adapt(base.pipe.unet, ends, recipe)
+    weights = _adapt(base.denoiser, ends, recipe)
     if recipe.min_rank:
-        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.objective.num_times)
+        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
     return weights
 
 
-def add_text_adapter(base: Sd1Base, recipe: Adapting) -> dict[str, nn.Parameter]:
+def add_text_adapter(base: Base, recipe: Adapting) -> dict[str, nn.Parameter]:
     """The same on the attention of what reads the words, where the rank is the same at every noise."""
-    weights = _adapt(base.pipe.text_encoder, base.text_lora_targets, recipe)
-    return {f"{TEXT_PREFIX}{name}": weight for name, weight in weights.items()}
+    return {
+        f"{part}.{name}": weight
+        for part in base.text_parts
+        for name, weight in _adapt(base.part(part), base.text_lora_targets, recipe).items()
+    }
 
 
 def write_adapter(
-    tensors: Mapping[str, Tensor], recipe: Adapting, facts: Mapping[str, str], folder: Path
+    tensors: Mapping[str, Tensor], recipe: Adapting, part: str, facts: Mapping[str, str], folder: Path
 ) -> None:
     """Write what `add_adapter` and `add_text_adapter` put on a base, with `facts` in the file's header.
+
+    `part` is the pipeline's name for the denoiser.
 
     The strength goes into the weights themselves: readers differ in where they look for it.
     """
     if recipe.adapter == "oft":
         layers = sorted({name.partition(".oft_R.")[0] for name in tensors})
-        saved = {_name_in_file(name, recipe): tensor for name, tensor in tensors.items()}
+        saved = {_name_in_file(name, recipe, part): tensor for name, tensor in tensors.items()}
         config = _plain(_configure(recipe, layers))
         (folder / PEFT_CONFIG_FILE).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
         write_weights(saved, facts, folder / PEFT_WEIGHTS_FILE)
@@ -69,18 +74,18 @@ def write_adapter(
     scaled = ".lokr_w1." if recipe.adapter == "lokr" else ".lora_B."
     strength = find_strength(recipe)
     saved = {
-        _name_in_file(name, recipe): tensor * (strength if scaled in name else 1.0)
+        _name_in_file(name, recipe, part): tensor * (strength if scaled in name else 1.0)
         for name, tensor in tensors.items()
     }
     said = dict(facts) | {"format": "pt"}
     if recipe.adapter == "lokr":
-        said[DIFFUSERS_CONFIG] = _say_lokr(tensors, recipe)
+        said[DIFFUSERS_CONFIG] = _say_lokr(tensors, recipe, part)
     if recipe.min_rank:
         said["rank_by_noise"] = f"from {recipe.min_rank} at the highest to {recipe.rank} at none"
     write_weights(saved, said, folder / WEIGHTS_FILE)
 
 
-def load_adapter(base: Sd1Base, recipe: Adapting, folder: Path) -> None:
+def load_adapter(base: Base, recipe: Adapting, folder: Path) -> None:
     """Put on a base what `write_adapter` wrote into `folder`."""
     match recipe.adapter:
         case "lora" | "dora" | "rslora":
@@ -90,11 +95,11 @@ def load_adapter(base: Sd1Base, recipe: Adapting, folder: Path) -> None:
             weights = add_adapter(base, recipe.model_copy(update={"alpha": recipe.rank}))
             saved = load_file(folder / (PEFT_WEIGHTS_FILE if recipe.adapter == "oft" else WEIGHTS_FILE))
             for name, weight in weights.items():
-                weight.data.copy_(saved[_name_in_file(name, recipe)])
+                weight.data.copy_(saved[_name_in_file(name, recipe, base.denoiser_part)])
         case _:
             assert_never(recipe.adapter)
     if recipe.min_rank:
-        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.objective.num_times)
+        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
     else:
         # Added to the base's own weights once, instead of computed beside them in every layer.
         base.pipe.fuse_lora()
@@ -151,22 +156,23 @@ def _find_layers(network: nn.Module, ends: Sequence[str], recipe: Adapting) -> l
     ]
 
 
-def _name_in_file(name: str, recipe: Adapting) -> str:
+def _name_in_file(name: str, recipe: Adapting, part: str) -> str:
     """As peft saves it, without the adapter's own name, and as its reader wants it begun."""
-    prefix = PEFT_PREFIX if recipe.adapter == "oft" else "unet."
-    if name.startswith(TEXT_PREFIX):
-        # As all readers know it: later releases of transformers left out "text_model.".
-        prefix, name = f"{TEXT_PREFIX}text_model.", name.removeprefix(TEXT_PREFIX).removeprefix("text_model.")
+    prefix = PEFT_PREFIX if recipe.adapter == "oft" else f"{part}."
+    for encoder in TEXT_PREFIXES:
+        if name.startswith(encoder):
+            # As all readers know it: later releases of transformers left out "text_model.".
+            prefix, name = f"{encoder}text_model.", name.removeprefix(encoder).removeprefix("text_model.")
     if ".lora_magnitude_vector." in name or ".lokr_" in name:
         return prefix + name.removesuffix(".weight").removesuffix(".default")
     return prefix + name.replace(".default.", ".")
 
 
-def _say_lokr(tensors: Mapping[str, Tensor], recipe: Adapting) -> str:
+def _say_lokr(tensors: Mapping[str, Tensor], recipe: Adapting, part: str) -> str:
     """How diffusers must make the adapter anew, the strength being in the weights already."""
     layers = sorted({name.partition(".lokr_")[0] for name in tensors})
     config = {"r": recipe.rank, "alpha": recipe.rank, "target_modules": layers}
-    return json.dumps({f"unet.{knob}": value for knob, value in config.items()}, sort_keys=True)
+    return json.dumps({f"{part}.{knob}": value for knob, value in config.items()}, sort_keys=True)
 
 
 def _plain(config: PeftConfig) -> dict[str, object]:

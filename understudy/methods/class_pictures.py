@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
 from understudy.domain import Scene
 from understudy.events import Notify, Step
 from understudy.methods.painting import PipelinePainter
@@ -31,7 +31,7 @@ class ClassPicture:
 
 
 def draw_class_pictures(
-    base: Sd1Base, recipe: Finetune, noun: str, folder: Path, notify: Notify
+    base: Base, recipe: Finetune, noun: str, folder: Path, notify: Notify
 ) -> list[ClassPicture]:
     """The recipe's class pictures in `folder`; batches that are there already are not drawn again."""
     if not recipe.has_prior:
@@ -44,7 +44,10 @@ def draw_class_pictures(
     missing = _in_broken_batches(wanted)
     scenes = [Scene(wanted[number].prompt, _seed(recipe.seed, number)) for number in missing]
     painter = PipelinePainter(base, lambda prompt: prompt, {"purpose": "class picture"}, notify)
-    settings = DrawSettings(steps=recipe.prior_steps, guidance=recipe.prior_guidance, batch=BATCH)
+    side = base.size_px
+    settings = DrawSettings(
+        steps=recipe.prior_steps, guidance=recipe.prior_guidance, batch=BATCH, width=side, height=side
+    )
     done = total - len(missing)
     notify(Step("class pictures", done, total))
     for number, picture in zip(missing, painter(scenes, settings), strict=True):

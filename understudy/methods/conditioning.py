@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
+from understudy.bases.conditioning import Conditioning
 from understudy.methods.examples import Examples
 
-Condition = Callable[[Tensor], Tensor]
-"""Turns rows of the examples' prompts (B) into what the denoiser attends to (B, L, D)."""
+Condition = Callable[[Tensor], Conditioning]
+"""Turns rows of the examples' prompts (B) into what the denoiser attends to."""
 
 
 def read_once(examples: Examples) -> Condition:
     """For a text encoder that stays as it is."""
-    return lambda prompt_B: examples.prompts[prompt_B]
+    return lambda prompt_B: examples.prompts.take(prompt_B)
 
 
-def read_in_the_step(base: Sd1Base, examples: Examples) -> Condition:
+def read_in_the_step(base: Base, examples: Examples) -> Condition:
     """For a text encoder, or a word in it, that learns."""
-    return lambda prompt_B: base.read_tokens(examples.tokens[prompt_B])
+    return lambda prompt_B: base.read_tokens(examples.tokens.take(prompt_B))

@@ -17,8 +17,9 @@ from typing import assert_never
 
 from torch import nn
 
+from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
-from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.conditioning import read_in_the_step, read_once
@@ -49,11 +50,11 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
     with following(plan):
         base = _open_in_full(recipe, plan)
         examples = resident_examples(base, character, recipe, run, notify)
-        parts = [Part(train_whole(base, "unet"), recipe.learning_rate)]
+        parts = [Part(train_whole(base, base.denoiser_part), recipe.learning_rate)]
         if recipe.text_learning_rate:
-            parts.append(Part(train_whole(base, "text_encoder"), recipe.text_learning_rate))
+            parts += [Part(train_whole(base, part), recipe.text_learning_rate) for part in base.text_parts]
         if recipe.checkpointing:
-            base.pipe.unet.enable_gradient_checkpointing()
+            base.pipe.components[base.denoiser_part].enable_gradient_checkpointing()
         condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
         weights = {name: weight for part in parts for name, weight in part.weights.items()}
         write = _writing(base, weights, recipe, run)
@@ -78,15 +79,13 @@ def open_painter(
             assert_never(recipe.save_as)
 
 
-def _open_in_full(recipe: DreamBooth, plan: Plan) -> Sd1Base:
+def _open_in_full(recipe: DreamBooth, plan: Plan) -> Base:
     """The base with its weights in fp32, since they learn, though it computes in the plan's precision."""
     full = plan.model_copy(update={"precision": "fp32"})
-    return replace(open_base(find_base(recipe.base), full, recipe.min_snr), plan=plan)
+    return replace(open_base(find_base(recipe.base), full, recipe.min_snr, recipe.size_px), plan=plan)
 
 
-def _writing(
-    base: Sd1Base, weights: Mapping[str, nn.Parameter], recipe: DreamBooth, run: Run
-) -> WriteWeights:
+def _writing(base: Base, weights: Mapping[str, nn.Parameter], recipe: DreamBooth, run: Run) -> WriteWeights:
     """What writes the trained weights as the recipe says."""
     facts = describe_learning(run)
     match recipe.save_as:

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from understudy.bases.catalog import find_base
-from understudy.bases.sd1 import open_base
+from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.adapters import add_adapter, add_text_adapter, load_adapter, write_adapter
@@ -38,7 +38,7 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
         return
     plan = run.manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr)
+        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px)
         word = begin_word(base, recipe, character)
         examples = resident_examples(base, character, recipe, run, notify)
         parts = [Part(add_adapter(base, recipe), recipe.learning_rate)]
@@ -53,7 +53,7 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:
             facts = describe_learning(run)
             adapters = {name: tensor for name, tensor in tensors.items() if name not in word}
-            write_adapter(adapters, recipe, facts, folder)
+            write_adapter(adapters, recipe, base.denoiser_part, facts, folder)
             write_word(tensors, character.name, facts, folder)
 
         finetune(base, parts, examples, condition, recipe, run, write, review, notify, pull)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +17,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
+from understudy.bases.conditioning import Conditioning
 from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
 from understudy.events import Notify, Step
@@ -29,6 +31,8 @@ EXAMPLES_FILE = "examples.safetensors"
 CLASS_PICTURES_FOLDER = "class_pictures"
 ENCODE_BATCH = 2
 """Small, because the encoder at full size needs more memory than all steps: nothing else decides the peak."""
+ON_CPU = ("unit", "is_prior")
+OF_EXAMPLES = ("mean", "std", "mask", "weight", "prompt", *ON_CPU)
 UNREADABLE = (OSError, ValueError, SafetensorError)
 
 
@@ -37,8 +41,8 @@ class Examples:
     """N examples; rows of the same `unit` are views of one picture. All on the base's device.
 
     mean, std (N, C, H, W): the latents' distributions. mask (N, 1, H, W): weights in the loss, 1 on average.
-    weight (N): weight of the example. prompt (N): its row in `prompts` (P, L, D), of which row 0 is the empty
-    prompt, and in `tokens` (P, L), from which they were read. unit (N) and is_prior (N), which are on the
+    weight (N): weight of the example. prompt (N): its row in `prompts`, of which row 0 is the empty prompt,
+    and in `tokens`, from which they were read. unit (N) and is_prior (N), which are on the
     CPU: which picture it is, and whether a class picture.
     """
 
@@ -47,24 +51,34 @@ class Examples:
     mask: Tensor
     weight: Tensor
     prompt: Tensor
-    prompts: Tensor
-    tokens: Tensor
+    prompts: Conditioning
+    tokens: Conditioning
     unit: Tensor
     is_prior: Tensor
 
     def save(self, path: Path) -> None:
         """Write them as safetensors, whole or not at all."""
-        tensors = {field.name: getattr(self, field.name).contiguous() for field in fields(self)}
-        write_whole(path, safetensors.torch.save(tensors))
+        tensors = {name: getattr(self, name) for name in OF_EXAMPLES}
+        tensors |= {f"prompts.{name}": tensor for name, tensor in self.prompts.tensors.items()}
+        tensors |= {f"tokens.{name}": tensor for name, tensor in self.tokens.tensors.items()}
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        write_whole(path, safetensors.torch.save(whole))
 
     @classmethod
     def load(cls, path: Path, device: str) -> Self:
         """Read what `save` wrote; raises one of `UNREADABLE` where it is not there, or damaged."""
-        tensors = safetensors.torch.load_file(path)
-        if tensors.keys() != {field.name for field in fields(cls)}:
+        found = safetensors.torch.load_file(path)
+        if not {*OF_EXAMPLES} <= found.keys():
             raise ValueError(f"{path} holds other tensors")
-        on_cpu = {name: tensors.pop(name) for name in ("unit", "is_prior")}
-        return cls(**on_cpu, **{name: tensor.to(device) for name, tensor in tensors.items()})
+        on_device = {name: found[name] if name in ON_CPU else found[name].to(device) for name in OF_EXAMPLES}
+        prompts, tokens = (_of(found, kind).to(device) for kind in ("prompts.", "tokens."))
+        return cls(**on_device, prompts=prompts, tokens=tokens)
+
+
+def _of(tensors: Mapping[str, Tensor], prefix: str) -> Conditioning:
+    return Conditioning(
+        {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    )
 
 
 @dataclass(frozen=True)
@@ -117,7 +131,7 @@ def make_decks(examples: Examples, recipe: Finetune) -> Decks:
 
 
 def resident_examples(
-    base: Sd1Base, character: Character, recipe: Finetune, run: Run, notify: Notify
+    base: Base, character: Character, recipe: Finetune, run: Run, notify: Notify
 ) -> Examples:
     """The run's examples; made, and their class pictures drawn, where they are not there or damaged."""
     path = run.folder / EXAMPLES_FILE
@@ -131,7 +145,7 @@ def resident_examples(
 
 
 def make_examples(
-    base: Sd1Base, character: Character, recipe: Finetune, prior: list[ClassPicture], notify: Notify
+    base: Base, character: Character, recipe: Finetune, prior: list[ClassPicture], notify: Notify
 ) -> Examples:
     """Encode all views of the drawings and all class pictures."""
     words = recipe.words(character.name, character.noun)
@@ -152,7 +166,7 @@ def make_examples(
         mask=_loss_masks([row.view.mask for row in rows], background, mean.shape[-2:]).to(mean),
         weight=torch.tensor([row.weight for row in rows]).to(mean),
         prompt=torch.tensor([prompts.index(row.prompt) for row in rows], device=mean.device),
-        prompts=torch.cat([base.encode_prompt([prompt]) for prompt in prompts]),
+        prompts=Conditioning.join([base.encode_prompt([prompt]) for prompt in prompts]),
         tokens=base.tokenize(prompts),
         unit=torch.tensor([row.unit for row in rows]),
         is_prior=torch.tensor([row.is_prior for row in rows]),
@@ -169,7 +183,7 @@ class _Row:
     is_prior: bool
 
 
-def _drawing_rows(base: Sd1Base, character: Character, recipe: Finetune, words: str) -> list[_Row]:
+def _drawing_rows(base: Base, character: Character, recipe: Finetune, words: str) -> list[_Row]:
     rows = []
     for unit, drawing in enumerate(character.drawings):
         views = make_views(
@@ -195,7 +209,7 @@ def _without_leading_name(caption: str, name: str) -> str:
     return re.sub(f"^{pattern}", "", caption, flags=re.IGNORECASE)
 
 
-def _prior_rows(base: Sd1Base, prior: list[ClassPicture], recipe: Finetune) -> list[_Row]:
+def _prior_rows(base: Base, prior: list[ClassPicture], recipe: Finetune) -> list[_Row]:
     full = np.full((base.size_px, base.size_px), 255, np.uint8)
     return [
         _Row(View(_read_pixels(one.path), full), one.prompt, unit, recipe.prior_weight, 1.0, True)

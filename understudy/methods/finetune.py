@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
+from understudy.bases.conditioning import Conditioning
 from understudy.events import Notify
 from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
@@ -35,7 +36,7 @@ class Part:
 
 
 def finetune(
-    base: Sd1Base,
+    base: Base,
     parts: Sequence[Part],
     examples: Examples,
     condition: Condition,
@@ -65,7 +66,7 @@ class Question:
 
     noisy: Tensor
     times: Tensor
-    prompts: Tensor
+    prompts: Conditioning
     target: Tensor
     weight: Tensor
 
@@ -74,7 +75,7 @@ class Question:
 class Tuning:
     """The learner: one Adam on parts of the base."""
 
-    base: Sd1Base
+    base: Base
     parts: Sequence[Part]
     examples: Examples
     condition: Condition
@@ -137,7 +138,7 @@ class Tuning:
 
 
 def begin_tuning(
-    base: Sd1Base,
+    base: Base,
     parts: Sequence[Part],
     examples: Examples,
     condition: Condition,
@@ -162,7 +163,7 @@ def batches(step: int, recipe: Finetune) -> range:
 
 
 def step_loss(
-    base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+    base: Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
 ) -> Tensor:
     """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
     question = ask(base, examples, condition, rows, recipe, step)
@@ -170,7 +171,7 @@ def step_loss(
 
 
 def ask(
-    base: Sd1Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+    base: Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
 ) -> Question:
     """What the denoiser is asked about the examples in `rows`, with the randomness of (seed, step)."""
     device = examples.mean.device

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
 from understudy.domain import Character
 from understudy.methods.credits import write_weights
 from understudy.recipes import LearnsWord, learned_word
@@ -18,7 +18,7 @@ WORD = "word"
 """Its name among the trained weights."""
 
 
-def begin_word(base: Sd1Base, recipe: LearnsWord, character: Character) -> dict[str, nn.Parameter]:
+def begin_word(base: Base, recipe: LearnsWord, character: Character) -> dict[str, nn.Parameter]:
     """Teach the base the character's word; returns its vectors by name, none where the recipe has no word."""
     if not recipe.vectors:
         return {}
@@ -32,7 +32,7 @@ def write_word(tensors: Mapping[str, Tensor], name: str, facts: Mapping[str, str
         write_weights({learned_word(name): tensors[WORD]}, facts, folder / WORD_FILE)
 
 
-def load_word(base: Sd1Base, recipe: LearnsWord, folder: Path) -> None:
+def load_word(base: Base, recipe: LearnsWord, folder: Path) -> None:
     """Teach the base the word that lies in a checkpoint's folder, as plain diffusers does."""
     if recipe.vectors:
         base.pipe.load_textual_inversion(str(folder), weight_name=WORD_FILE)

@@ -6,7 +6,7 @@ Here every example of a batch has the rank of its own time, and its weights begi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,15 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+NoiseHeard = Callable[[Tensor], Tensor]
 
-def follow_noise(denoiser: nn.Module, min_rank: int, rank: int, num_times: int) -> None:
-    """From now on all LoRA layers of a U-Net have, in every call, the rank of the time that it is given."""
-    following = _Following(min_rank, rank, num_times, [])
+
+def follow_noise(denoiser: nn.Module, min_rank: int, rank: int, noise_heard: NoiseHeard) -> None:
+    """From now on all LoRA layers of a denoiser have, in every call, the rank of the time that it is given.
+
+    `noise_heard` says how large a share of noise, 0 to 1, such a time stands for.
+    """
+    following = _Following(min_rank, rank, noise_heard, [])
     denoiser.register_forward_pre_hook(following.hear, with_kwargs=True)
     for layer in denoiser.modules():
         if isinstance(layer, LoraLayer):
@@ -25,10 +30,9 @@ def follow_noise(denoiser: nn.Module, min_rank: int, rank: int, num_times: int) 
                 down.register_forward_hook(following.hold)
 
 
-def rank_at(times_B: Tensor, min_rank: int, rank: int, num_times: int) -> Tensor:
-    """The equation's r(t) for each time: (B) whole numbers."""
-    left_B = (num_times - times_B.double()) / num_times
-    return torch.floor((rank - min_rank) * left_B + 1e-9).long() + min_rank
+def rank_at(noise_B: Tensor, min_rank: int, rank: int) -> Tensor:
+    """The equation's r(t) for each share of noise t / T: (B) whole numbers."""
+    return torch.floor((rank - min_rank) * (1 - noise_B.double()) + 1e-9).long() + min_rank
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,13 @@ class _Following:
 
     min_rank: int
     rank: int
-    num_times: int
+    noise_heard: NoiseHeard
     mask: list[Tensor]
 
     def hear(self, denoiser: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """Before the U-Net's own work."""
+        """Before the denoiser's own work."""
         time = torch.as_tensor(arguments[1] if len(arguments) > 1 else named["timestep"]).reshape(-1)
-        ranks_B = rank_at(time, self.min_rank, self.rank, self.num_times)
+        ranks_B = rank_at(self.noise_heard(time), self.min_rank, self.rank)
         places = torch.arange(self.rank, device=ranks_B.device)
         self.mask[:] = [(places < ranks_B[:, None]).float()]
 

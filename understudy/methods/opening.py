@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from understudy.bases.base import Base
 from understudy.bases.catalog import find_base, hash_base
-from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.bases.opening import open_base
 from understudy.domain import UserError
 from understudy.methods.planning import choose_plan
 from understudy.runs import Run
 
 
 @contextmanager
-def open_base_of(run: Run, device: str) -> Iterator[Sd1Base]:
+def open_base_of(run: Run, device: str) -> Iterator[Base]:
     """The run's base on `device`.
 
     Raises `UserError` if it is not the one that the run was learned on, or if that was learned without one.

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from understudy.bases.base import Base
 from understudy.bases.schedulers import make_scheduler
-from understudy.bases.sd1 import Sd1Base
 from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
 from understudy.methods.masking import Rest, find_rest
@@ -56,7 +56,7 @@ class PipelinePainter:
     denoising step is told to `notify`, which may stop the work.
     """
 
-    base: Sd1Base
+    base: Base
     read: Callable[[str], str]
     facts: Mapping[str, str]
     notify: Notify = ignore
@@ -100,10 +100,12 @@ class PipelinePainter:
         """A batch: (pictures, height, width, 3)."""
         width, height = self.canvas(settings)
         asked: dict[str, Any] = {
-            "prompt": [self.read(scene.prompt) for scene in scenes],
-            "negative_prompt": [_negative(scene, settings) for scene in scenes],
+            **self.base.asking(
+                [self.read(scene.prompt) for scene in scenes],
+                [_negative(scene, settings) for scene in scenes],
+                settings.guidance,
+            ),
             "num_inference_steps": settings.steps,
-            "guidance_scale": settings.guidance,
             "generator": [torch.Generator("cpu").manual_seed(scene.seed) for scene in scenes],
             "output_type": "np",
             "callback_on_step_end": tell,
@@ -204,7 +206,7 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def paint_subject(
-    base: Sd1Base, recipe: Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
+    base: Base, recipe: Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
 ) -> PipelinePainter:
     """The painter of a base that reads the character's words where a prompt says the name."""
     manifest = run.manifest
@@ -233,7 +235,7 @@ def _describe_base(manifest: Manifest) -> dict[str, str]:
     return {"base": Path(manifest.base).name, "base_sha256": manifest.base_sha256}
 
 
-def note_cut_prompts(base: Sd1Base, prompts: Sequence[str], notify: Notify) -> None:
+def note_cut_prompts(base: Base, prompts: Sequence[str], notify: Notify) -> None:
     """Say so, once, where a prompt is longer than what the base reads."""
     for prompt in prompts:
         part = base.readable_part(prompt)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.bases.sd1 import Sd1Base
+from understudy.bases.base import Base
 from understudy.domain import Character, Picture, Scene
 from understudy.events import Notify, Step, ignore
 from understudy.methods.opening import open_base_of
@@ -94,7 +94,7 @@ def _scenes(name: str, recipe: PromptOnly) -> list[Scene]:
     return scenes
 
 
-def _painter(base: Sd1Base, run: Run, wording: str, facts: dict[str, str], notify: Notify) -> PipelinePainter:
+def _painter(base: Base, run: Run, wording: str, facts: dict[str, str], notify: Notify) -> PipelinePainter:
     name = run.manifest.name
     return PipelinePainter(
         base, lambda prompt: base.prompting.complete(place_wording(prompt, name, wording)), facts, notify

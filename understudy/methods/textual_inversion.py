@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from understudy.bases.catalog import find_base
-from understudy.bases.sd1 import open_base
+from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.conditioning import read_in_the_step
@@ -35,7 +35,7 @@ def learn(character: Character, recipe: TextualInversion, run: Run, review: Revi
         return
     plan = run.manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr)
+        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px)
         parts = [Part(begin_word(base, recipe, character), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
         condition = read_in_the_step(base, examples)

@@ -15,8 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
-from understudy.bases.sd1 import Sd1Base, open_base
+from understudy.bases.conditioning import Conditioning
+from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.adapters import add_adapter, find_strength, write_adapter
@@ -69,7 +71,7 @@ def learn(
         return
     plan = runs[0].manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr)
+        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px)
         examples = _share_examples(base, character, recipes, runs, notify)
         tunings = [_begin(base, own, run, examples[own.seed]) for own, run in zip(recipes, runs, strict=True)]
         members = [Member(tuning, run) for tuning, run in zip(tunings, runs, strict=True)]
@@ -85,7 +87,7 @@ def learn(
 class _JointStep:
     """A step of all tunings: every question in one batch, every answer back to its own."""
 
-    base: Sd1Base
+    base: Base
     tunings: Sequence[Tuning]
 
     def __call__(self, number: int) -> list[dict[str, Tensor]]:
@@ -101,7 +103,7 @@ class _JointStep:
         answers = self.base.predict(
             torch.cat([one.noisy for one in questions]),
             torch.cat([one.times for one in questions]),
-            torch.cat([one.prompts for one in questions]),
+            Conditioning.join([one.prompts for one in questions]),
         ).chunk(len(questions))
         losses = torch.stack([weigh(*both) for both in zip(answers, questions, strict=True)])
         # No adapter has a part in another's loss, so that the sum gives each its own gradient.
@@ -109,20 +111,20 @@ class _JointStep:
         return losses.detach()
 
 
-def _begin(base: Sd1Base, recipe: DreamBoothLora, run: Run, examples: Examples) -> Tuning:
+def _begin(base: Base, recipe: DreamBoothLora, run: Run, examples: Examples) -> Tuning:
     """The tuning of an adapter as it begins alone, taken off the base again."""
     weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, recipe).items()}
-    base.pipe.unet.unload_lora()
+    base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
 
     def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:
-        write_adapter(tensors, recipe, describe_learning(run), folder)
+        write_adapter(tensors, recipe, base.denoiser_part, describe_learning(run), folder)
 
     parts = [Part(weights, recipe.learning_rate)]
     return begin_tuning(base, parts, examples, read_once(examples), recipe, write_weights)
 
 
 def _share_examples(
-    base: Sd1Base,
+    base: Base,
     character: Character,
     recipes: Sequence[DreamBoothLora],
     runs: Sequence[Run],

@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from understudy.bases.base import Base
 from understudy.bases.prompting import PROMPTING_FILE
-from understudy.bases.sd1 import Sd1Base
 from understudy.methods.credits import write_weights
 
 DIFFERENCE_FILE = "difference.safetensors"
@@ -21,7 +21,7 @@ PIPELINE_FOLDER = "pipeline"
 CREDITS_FILE = "credits.json"
 
 
-def train_whole(base: Sd1Base, part: str) -> dict[str, nn.Parameter]:
+def train_whole(base: Base, part: str) -> dict[str, nn.Parameter]:
     """Make a part of the pipeline, "unet" or "text_encoder", trainable; returns its weights by name."""
     network: nn.Module = base.pipe.components[part].requires_grad_(True)
     return {f"{part}.{name}": weight for name, weight in network.named_parameters()}
@@ -39,7 +39,7 @@ def write_difference(
 
 
 @torch.no_grad()
-def add_difference(base: Sd1Base, folder: Path) -> None:
+def add_difference(base: Base, folder: Path) -> None:
     """Add to the base what `write_difference` wrote."""
     for name, added in safetensors.torch.load_file(folder / DIFFERENCE_FILE).items():
         part, _, inner = name.partition(".")
@@ -48,7 +48,7 @@ def add_difference(base: Sd1Base, folder: Path) -> None:
 
 
 def write_pipeline(
-    base: Sd1Base,
+    base: Base,
     weights: Mapping[str, nn.Parameter],
     tensors: Mapping[str, Tensor],
     facts: Mapping[str, str],

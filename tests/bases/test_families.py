@@ -1,0 +1,219 @@
+"""What every family of bases promises: it learns and draws just as its own pipeline draws."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.bases.toys import FAMILIES, make_toy
+from tests.toy_character import make_character
+from understudy.bases.base import Base
+from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.layouts import Family
+from understudy.bases.opening import open_base
+from understudy.domain import Pixels, Scene, Sketch
+from understudy.exporting import Form, export
+from understudy.methods import learn, open_painter
+from understudy.methods.painting import PipelinePainter
+from understudy.recipes import DrawSettings, DreamBoothLora
+from understudy.runs import LOG_FILE, Plan, Run
+
+PLAN = Plan(device="cpu", precision="fp32", threads=1)
+PROMPTS = ["a picture of Pip waving", "Pip"]
+SIX = replace(make_character(6))
+FEW = DrawSettings(steps=3, guidance=3.0)
+
+
+class Killed(BaseException):
+    """As sudden as a kill: nothing is saved."""
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> Family:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_toy(family, tmp_path_factory.mktemp("bases") / family)
+
+
+@pytest.fixture
+def base(folder: Path) -> Base:
+    return open_base(find_base(str(folder)), PLAN)
+
+
+def make_recipe(folder: Path, **knobs: object) -> DreamBoothLora:
+    few: dict[str, object] = {
+        "steps": 30,
+        "rank": 4,
+        "alpha": 8.0,
+        "learning_rate": 0.01,
+        "warmup_steps": 2,
+        "batch": 6,
+        "views": 2,
+        "snapshot_every": 10,
+        "prior_weight": 0.0,
+        "averaging": 0.0,
+        "caption_dropout": 0.0,
+    }
+    return DreamBoothLora.model_validate({**few, "base": str(folder), **knobs})
+
+
+@pytest.fixture(scope="module")
+def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return learn(SIX, make_recipe(folder), tmp_path_factory.mktemp("runs") / folder.name)
+
+
+def losses(run: Run) -> list[float]:
+    lines = [json.loads(line) for line in (run.folder / LOG_FILE).read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def noisy_latents(base: Base, count: int) -> Tensor:
+    shape = base.encode_image(torch.zeros(1, 3, base.size_px, base.size_px)).mean.shape[1:]
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def first_step(base: Base, noisy: Tensor, prompts: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the pipeline's own denoiser answers at its first step, in the pipeline's layout, and the time."""
+    pipe, heard = base.drawing_pipe(None), []
+    own = pipe.scheduler.step
+
+    def step(output: Tensor, time: Tensor, *rest: Any, **named: Any) -> Any:
+        heard.append((output, time))
+        return own(output, time, *rest, **named)
+
+    monkeypatch.setattr(pipe.scheduler, "step", step)
+    pipe(
+        **base.asking(prompts, [""] * len(prompts), 1.0),
+        num_inference_steps=2,
+        latents=base.as_drawn(noisy),
+        width=base.size_px,
+        height=base.size_px,
+        output_type="latent",
+    )
+    return heard[0]
+
+
+def test_the_folder_says_the_family(folder: Path, family: Family) -> None:
+    assert read_layout(folder).family == family
+
+
+@torch.no_grad()
+def test_predicts_as_the_pipelines_own_step(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = noisy_latents(base, 2)
+    expected, time = first_step(base, noisy, PROMPTS, monkeypatch)
+    times = time.expand(2).to(torch.float32)
+    scaled = base.pipe.scheduler.init_noise_sigma if hasattr(base.pipe.scheduler, "init_noise_sigma") else 1
+    seen = noisy if scaled == 1 else noisy * scaled / (scaled**2 + 1) ** 0.5
+    found = base.as_drawn(base.predict(seen, times, base.encode_prompt(PROMPTS)))
+    assert torch.allclose(found, expected.float(), atol=1e-4)
+    others = base.as_drawn(base.predict(seen, times, base.encode_prompt(PROMPTS[::-1])))
+    assert not torch.allclose(others, found, atol=1e-4)  # the words are heard
+
+
+def test_latents_say_what_the_picture_was(base: Base) -> None:
+    picture = torch.rand(1, 3, base.size_px, base.size_px) * 2 - 1
+    latents = base.encode_image(picture)
+    assert latents.mean.shape == latents.std.shape
+    assert (latents.std >= 0).all()
+    assert latents.mean.shape[-1] * base.latent_px == base.size_px
+
+
+def test_learns_from_six_drawings(learned: Run) -> None:
+    found = losses(learned)
+    assert len(found) >= 3
+    assert found[-1] < 0.97 * found[0]
+
+
+def test_goes_on_after_a_kill_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(folder, steps=8, snapshot_every=4, averaging=0.9)
+    whole = learn(SIX, recipe, tmp_path / "whole")
+
+    def kill(event: object) -> None:
+        if getattr(event, "done", 0) == 6:
+            raise Killed
+
+    with pytest.raises(Killed):
+        learn(SIX, recipe, tmp_path / "killed", notify=kill)
+    killed = learn(SIX, recipe, tmp_path / "killed")
+    first, second = whole.newest(), killed.newest()
+    assert first is not None
+    assert second is not None
+    assert first.sha256 == second.sha256
+
+
+def test_draws_the_same_again_and_in_any_batch(learned: Run) -> None:
+    scenes = [Scene("a picture of Pip waving", seed) for seed in (1, 2)]
+    with open_painter(learned) as painter:
+        both = [picture.pixels for picture in painter(scenes, FEW)]
+        alone = [picture.pixels for picture in painter(scenes[1:], FEW)]
+    assert np.abs(both[1].astype(int) - alone[0]).mean() <= 1
+    assert not np.array_equal(both[0], both[1])
+
+
+def plainly(pipe: Any, base: Base, prompt: str, seed: int) -> Pixels:
+    """What plain diffusers draws."""
+    image = pipe(
+        **base.asking([prompt], [""], FEW.guidance),
+        num_inference_steps=FEW.steps,
+        generator=[torch.Generator().manual_seed(seed)],
+        width=base.size_px,
+        height=base.size_px,
+        output_type="np",
+    ).images
+    pixels: Pixels = np.round(image[0] * 255).astype(np.uint8)
+    return pixels
+
+
+def difference(one: Pixels, other: Pixels) -> float:
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+@pytest.mark.parametrize("form", ["diffusers", "kohya"])
+def test_plain_diffusers_draws_the_same_with_it(
+    form: Form, learned: Run, folder: Path, tmp_path: Path
+) -> None:
+    with open_painter(learned) as painter:
+        (picture,) = painter([Scene("Pip", 3)], FEW)
+        assert isinstance(painter, PipelinePainter)
+        prompt = painter.read("Pip")
+    (path,) = export(learned, form, tmp_path / "pip.safetensors")
+    base = open_base(folder, PLAN)
+    pipe = base.drawing_pipe(None)
+    without = plainly(pipe, base, prompt, 3)
+    pipe.load_lora_weights(tmp_path, weight_name=path.name)
+    found = plainly(pipe, base, prompt, 3)
+    assert difference(found, picture.pixels) <= 0.5
+    assert difference(without, picture.pixels) > 1
+
+
+def test_draws_from_a_sketch_where_the_family_can(learned: Run) -> None:
+    with open_painter(learned) as painter:
+        assert isinstance(painter, PipelinePainter)
+        if painter.base.redraws_with is None:
+            pytest.skip("the family has no such pipeline")
+        side = painter.base.size_px
+        sketch = Sketch(np.full((side, side, 3), 200, np.uint8), 0.7)
+        (first,) = painter([Scene("Pip", 3)], FEW, sketch)
+        white = replace(sketch, pixels=np.full((side, side, 3), 255, np.uint8))
+        (second,) = painter([Scene("Pip", 3)], FEW, white)
+    assert not np.array_equal(first.pixels, second.pixels)
+
+
+def test_another_precision_answers_nearly_the_same(folder: Path, base: Base) -> None:
+    half = open_base(folder, Plan(device="cpu", precision="bf16", threads=1))
+    noisy, times = noisy_latents(base, 2), torch.tensor([300, 900])
+    with torch.no_grad():
+        exact = base.predict(noisy, times, base.encode_prompt(PROMPTS))
+        rough = half.predict(noisy, times, half.encode_prompt(PROMPTS))
+    assert rough.dtype == torch.float32
+    assert ((rough - exact).norm() / exact.norm()).item() < 0.1

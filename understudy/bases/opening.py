@@ -1,0 +1,86 @@
+"""Opening a base: its family's class around the pipeline in its folder."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, assert_never
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+from understudy.bases.base import DTYPES, Base
+from understudy.bases.catalog import read_layout
+from understudy.bases.layouts import Family
+from understudy.bases.prompting import read_prompting
+from understudy.bases.sd1 import Sd1Base
+from understudy.bases.sdxl import SdxlBase
+from understudy.domain import UserError
+from understudy.runs import Plan
+
+SMALL_SIDE = 32
+"""Latents; with more, attention from every place to every other at once takes too much memory."""
+
+
+def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) -> Base:
+    """Open the base in `folder` (see `catalog.find_base`), without the network.
+
+    `min_snr` caps the weight of nearly clean pictures in its objective; `size_px` is the side of the pictures
+    to learn and draw, 0 for the base's own. Raises `UserError` if it cannot be loaded.
+    """
+    layout = read_layout(folder)
+    kind = find_kind(layout.family)
+    pipe = _load(kind, folder, DTYPES[plan.precision])
+    pipe.to(plan.device)
+    for part in layout.weighted:
+        pipe.components[part].requires_grad_(False).eval()
+    _speed_up(pipe, plan)
+    objective = kind.find_objective(pipe.scheduler, min_snr)
+    return kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+
+
+def find_kind(family: Family) -> type[Base]:
+    """The class of a family."""
+    match family:
+        case "sd1":
+            return Sd1Base
+        case "sdxl":
+            return SdxlBase
+        case "sd3" | "flux" | "flux2" | "qwen" | "zimage":
+            raise NotImplementedError(family)
+        case _:
+            assert_never(family)
+
+
+def _speed_up(pipe: Any, plan: Plan) -> None:
+    """torch's fused attention multiplies small blocks, which takes a CPU much longer in bf16 than in fp32."""
+    unet = pipe.components.get("unet")
+    is_slow = (plan.device, plan.precision) == ("cpu", "bf16")
+    if is_slow and unet is not None and unet.config.sample_size <= SMALL_SIDE:
+        unet.set_attn_processor(AttnProcessor())
+
+
+def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the libraries' next major releases will change
+        try:
+            pipe = kind.draws_with.from_pretrained(
+                folder,
+                torch_dtype=dtype,  # however the weights are stored; bf16 to fp32 is exact
+                local_files_only=True,
+                use_safetensors=True,  # anything else is pickle, which runs what is in it
+                **kind.without,
+            )
+        except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
+            what = _first_line(error)
+            raise UserError(f"The base in {folder} cannot be loaded ({what}): get it again.") from error
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
