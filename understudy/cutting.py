@@ -20,7 +20,7 @@ from understudy.drawings.smears import largest_pieces, without_smears
 from understudy.events import Drew, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
 from understudy.pictures import read_masked
-from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
+from understudy.provenance import COMPOSITE, CUT_OUT, TRAINED, is_marked, read_record, write_picture
 from understudy.runs import StrPath, write_whole
 
 ENDING = "-cut-out.png"
@@ -124,7 +124,7 @@ def _write(path: Path, cut: Pixels, source: Path) -> None:
     """With the record of a picture that we drew; a drawing of the artist's stays without a mark."""
     for mark in (TRAINED, COMPOSITE):
         if is_marked(source, mark):
-            write_picture(path, cut, {**read_record(source), "cut_out": "from its ground"}, mark)
+            write_picture(path, cut, {**read_record(source), CUT_OUT: "from its ground"}, mark)
             return
     write_whole(path, _png(cut))
 

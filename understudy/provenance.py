@@ -21,6 +21,8 @@ TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedi
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """Put together from such pictures and others, or drawn anew in parts."""
 DIGITAL_SOURCE_TYPE = TRAINED
+FLATTENED, CUT_OUT = "flattened", "cut_out"
+"""What the record of a picture says that was made of a drawn one, without drawing anything."""
 XMP_KEYWORD = "XML:com.adobe.xmp"
 _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -54,6 +56,18 @@ def read_record(path: Path) -> dict[str, str]:
     if TRAINED not in packet and COMPOSITE not in packet:
         raise UserError(f"{path} carries no record: give a picture that understudy drew.")
     return texts
+
+
+def is_drawn(path: Path) -> bool:
+    """Whether the sidecar of `path` says that a prompt drew it: a picture that was made of others is none.
+
+    Without a sidecar it is none either. The picture itself is not opened, so thousands are asked quickly.
+    """
+    try:
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and "prompt" in said and not said.keys() & {FLATTENED, CUT_OUT}
 
 
 def is_marked(path: Path, source_type: str) -> bool:
