@@ -78,6 +78,14 @@ def is_marked(path: Path, source_type: str) -> bool:
         return False
 
 
+def encode_png(pixels: Pixels, texts: PngInfo | None = None, dpi: int | None = None) -> bytes:
+    """A PNG file of `pixels` (height, width, 3 or 4); it carries a record and a mark only if `texts` do."""
+    buffer = io.BytesIO()
+    resolution = {} if dpi is None else {"dpi": (dpi, dpi)}
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts, compress_level=6, **resolution)
+    return buffer.getvalue()
+
+
 def make_mark(source_type: str) -> str:
     """The mark as an XMP document, for any format that holds one; files but PDF want it in a packet."""
     return _XMP.format(tool=quoteattr(_tool()), source_type=quoteattr(source_type))
@@ -97,10 +105,7 @@ def _png(pixels: Pixels, record: Mapping[str, str], source_type: str, dpi: int |
     for key, value in record.items():
         texts.add_itxt(key, value)
     texts.add_itxt(XMP_KEYWORD, _PACKET.format(make_mark(source_type)))
-    buffer = io.BytesIO()
-    resolution = {} if dpi is None else {"dpi": (dpi, dpi)}
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts, compress_level=6, **resolution)
-    return buffer.getvalue()
+    return encode_png(pixels, texts, dpi)
 
 
 def _sidecar(path: Path, record: Mapping[str, str], source_type: str) -> bytes:
