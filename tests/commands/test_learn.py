@@ -92,7 +92,7 @@ def test_sweep_learns_every_combination(
 def test_mistakes_of_learn(
     drawings: Path, toy_base: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["--name", "Mo", "--run", tmp_path / "run", "--base", toy_base]
+    given: list[str | Path] = ["--name", "Mo", "--run", tmp_path / "run", "--base", toy_base]
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear Mo")

@@ -57,7 +57,8 @@ def test_a_method_learns_draws_is_judged_and_reported(
 def test_mistakes_with_words_and_whole_denoisers(
     drawings: Path, toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = [drawings, "--name", "Mo", "--base", toy_base, "--run", tmp_path / "run", "--method"]
+    run = tmp_path / "run"
+    given: list[str | Path] = [drawings, "--name", "Mo", "--base", toy_base, "--run", run, "--method"]
     inversion, whole = [*given, "textual-inversion"], [*given, "dreambooth"]
     assert "vectors" in mistake(capsys, "learn", *inversion, "--vectors", "0")
     assert "class pictures" in mistake(capsys, "learn", *inversion, "--prior-weight", "1")
@@ -65,7 +66,7 @@ def test_mistakes_with_words_and_whole_denoisers(
     assert "take one of paper" in mistake(capsys, "learn", *inversion, "--preset", "thesis")
     assert "no --vectors" in mistake(capsys, "learn", *whole, "--vectors", "2")
     assert "save_as" in mistake(capsys, "learn", *whole, "--save-as", "zip")
-    assert not (tmp_path / "run").exists()
+    assert not run.exists()
     assert "--initial" in mistake(capsys, "learn", *inversion, "--initial", " ")
 
 
