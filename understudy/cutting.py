@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from understudy.domain import Drawing, Pixels, UserError
 from understudy.drawings.areas import LINE, cover_of_ink, find_areas, unit_px
@@ -20,7 +18,15 @@ from understudy.drawings.smears import largest_pieces, without_smears
 from understudy.events import Drew, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
 from understudy.pictures import read_masked
-from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
+from understudy.provenance import (
+    COMPOSITE,
+    CUT_OUT,
+    TRAINED,
+    encode_png,
+    is_marked,
+    read_record,
+    write_picture,
+)
 from understudy.runs import StrPath, write_whole
 
 ENDING = "-cut-out.png"
@@ -124,13 +130,6 @@ def _write(path: Path, cut: Pixels, source: Path) -> None:
     """With the record of a picture that we drew; a drawing of the artist's stays without a mark."""
     for mark in (TRAINED, COMPOSITE):
         if is_marked(source, mark):
-            write_picture(path, cut, {**read_record(source), "cut_out": "from its ground"}, mark)
+            write_picture(path, cut, {**read_record(source), CUT_OUT: "from its ground"}, mark)
             return
-    write_whole(path, _png(cut))
-
-
-def _png(pixels: Pixels) -> bytes:
-    """A PNG file's bytes, without any record."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    write_whole(path, encode_png(cut))

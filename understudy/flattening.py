@@ -13,7 +13,7 @@ from understudy.drawings.keep import kept_character
 from understudy.events import Drew, Note, Notify, ignore
 from understudy.judges.puppet import PuppetJudge
 from understudy.pictures import open_picture
-from understudy.provenance import COMPOSITE, TRAINED, is_marked, write_picture
+from understudy.provenance import COMPOSITE, FLATTENED, TRAINED, is_marked, write_picture
 from understudy.runs import StrPath, open_run
 
 ENDING = "-flat.png"
@@ -45,7 +45,7 @@ def flatten_pictures(
             notify(Note(f"No figure is found in {path.name}, so it is not flattened."))
             continue
         mark = TRAINED if is_marked(path, TRAINED) else COMPOSITE
-        write_picture(file, flat, {**picture.record, "flattened": "yes"}, mark)
+        write_picture(file, flat, {**picture.record, FLATTENED: "yes"}, mark)
         files.append(file)
         notify(Drew(file))
     return files

@@ -21,6 +21,8 @@ TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedi
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """Put together from such pictures and others, or drawn anew in parts."""
 DIGITAL_SOURCE_TYPE = TRAINED
+FLATTENED, CUT_OUT = "flattened", "cut_out"
+"""What the record of a picture says that was made of a drawn one, without drawing anything."""
 XMP_KEYWORD = "XML:com.adobe.xmp"
 _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -56,12 +58,32 @@ def read_record(path: Path) -> dict[str, str]:
     return texts
 
 
+def is_drawn(path: Path) -> bool:
+    """Whether the sidecar of `path` says that a prompt drew it: a picture that was made of others is none.
+
+    Without a sidecar it is none either. The picture itself is not opened, so thousands are asked quickly.
+    """
+    try:
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and "prompt" in said and not said.keys() & {FLATTENED, CUT_OUT}
+
+
 def is_marked(path: Path, source_type: str) -> bool:
     """Whether the file at `path` is a PNG with this mark."""
     try:
         return source_type in _read_texts(path).get(XMP_KEYWORD, "")
     except UserError:
         return False
+
+
+def encode_png(pixels: Pixels, texts: PngInfo | None = None, dpi: int | None = None) -> bytes:
+    """A PNG file of `pixels` (height, width, 3 or 4); it carries a record and a mark only if `texts` do."""
+    buffer = io.BytesIO()
+    resolution = {} if dpi is None else {"dpi": (dpi, dpi)}
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts, compress_level=6, **resolution)
+    return buffer.getvalue()
 
 
 def make_mark(source_type: str) -> str:
@@ -83,10 +105,7 @@ def _png(pixels: Pixels, record: Mapping[str, str], source_type: str, dpi: int |
     for key, value in record.items():
         texts.add_itxt(key, value)
     texts.add_itxt(XMP_KEYWORD, _PACKET.format(make_mark(source_type)))
-    buffer = io.BytesIO()
-    resolution = {} if dpi is None else {"dpi": (dpi, dpi)}
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts, compress_level=6, **resolution)
-    return buffer.getvalue()
+    return encode_png(pixels, texts, dpi)
 
 
 def _sidecar(path: Path, record: Mapping[str, str], source_type: str) -> bytes:

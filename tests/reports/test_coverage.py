@@ -42,6 +42,16 @@ def test_captions_are_counted() -> None:
     assert (coverage.num_captions, coverage.num_drawings, coverage.not_understood) == (5, 5, ())
 
 
+def test_a_view_from_behind_has_no_mood() -> None:
+    coverage = cover(drawings("smiling, back view", "sad, front view", "standing, front view"))
+    assert coverage.counts["mood"] == {"sad": 1}
+    assert coverage.unknown["mood"] == 1
+    assert "No caption says a mood" in advice("smiling, back view", "front view")
+    # The only face that there is has said its mood.
+    assert "mood" not in advice("sad, front view", "standing, back view", "walking, back view")
+    assert "mood" not in advice(*["standing, back view"] * 3)
+
+
 def test_nothing_is_missing_from_a_whole_set() -> None:
     assert advice(*WHOLE) == ""
 

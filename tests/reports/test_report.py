@@ -20,12 +20,13 @@ from tests.reports.reading_pages import Page, read_page
 from tests.toy_character import make_character, make_recipe
 from understudy.cli import commands
 from understudy.commands.verb import given
+from understudy.cutting import cut_out_pictures
 from understudy.domain import Character, Pixels, Scene, UserError, Verdict
 from understudy.drawings.keep import keep_drawings
 from understudy.drawings.read import read_character
 from understudy.judges.quality import wilson
 from understudy.options import make_recipe as recipe_of
-from understudy.provenance import DIGITAL_SOURCE_TYPE, write_picture
+from understudy.provenance import COMPOSITE, DIGITAL_SOURCE_TYPE, FLATTENED, read_record, write_picture
 from understudy.recipes import (
     DreamBooth,
     FromNothing,
@@ -189,8 +190,23 @@ def test_verdicts_come_first_and_no_more_than_asked_for(run: Run) -> None:
     shown, left_out = read_pictures(run, (), 3)
     assert [one.path.name for one in shown] == ["3.png", "0.png", "1.png"]
     assert [one.verdict is not None for one in shown] == [True, False, False]
-    assert left_out == 3
+    assert left_out == 2  # of the five that were drawn; mine.png is none
     assert len(read_pictures(run, (), 60)[0]) == 5
+
+
+def test_what_was_made_of_a_picture_is_no_picture_more(run: Run) -> None:
+    pixels = make_character().drawings[1].pixels
+    (first, second) = add_pictures(run, ["a picture of Pip sad", "a picture of Pip waving"], pixels)
+    add_verdicts(run, [first], [verdict("a picture of Pip sad")])
+    cut = cut_out_pictures([first, second])
+    write_picture(run.pictures / "0-flat.png", pixels, {**read_record(first), FLATTENED: "yes"})
+    write_picture(run.pictures / "grid.png", pixels, {"pictures": "0.png, 1.png"}, COMPOSITE)
+    shutil.copy(first, run.pictures / "alone.png")  # without its sidecar
+    assert all(path.parent == run.pictures for path in cut)
+    shown, left_out = read_pictures(run, (), 60)
+    assert [one.path for one in shown] == [first, second]
+    assert left_out == 0
+    assert read_pictures(run, (), 1)[1] == 1
 
 
 def test_a_hero_is_shown_beside_its_truth(nuvimo: Character, tmp_path: Path) -> None:
@@ -276,7 +292,8 @@ def test_a_page_of_39_large_pictures_stays_small(run: Run, nuvimo: Character) ->
     pixels = (np.asarray(drawn) + grain).clip(0, 255).astype(np.uint8)
     (first,) = add_pictures(run, ["a picture of Pip waving"], pixels)
     for number in range(1, 39):
-        shutil.copy(first, run.pictures / f"{number}.png")
+        for ending in (".png", ".json"):
+            shutil.copy(first.with_suffix(ending), run.pictures / f"{number}{ending}")
     path = report(run)
     assert path.stat().st_size < 5_000_000 < 39 * first.stat().st_size
     page = read_page(path.read_text(encoding="utf-8"))

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from understudy.commands.verb import (
-    FOLDER,
     OUT,
     Verb,
+    drawings_argument,
     json_option,
     paper_option,
     say,
@@ -18,7 +18,7 @@ from understudy.commands.verb import (
 
 
 @click.command(cls=Verb)
-@click.argument("drawings", type=FOLDER, nargs=-1, required=True)
+@drawings_argument
 @paper_option
 @click.option("--out", type=OUT, help="Also write a page, a grid and the JSON to this folder.")
 @json_option

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import FOLDER, LearnVerb, given, paper_option, say_next
+from understudy.commands.verb import (
+    FOLDER,
+    LearnVerb,
+    drawings_argument,
+    given,
+    name_option,
+    noun_option,
+    paper_option,
+    say_next,
+)
 
 
 @click.command(cls=LearnVerb)
-@click.argument("drawings", type=FOLDER, nargs=-1, required=True)
-@click.option("--name", required=True, help="What your prompts will call the character.")
-@click.option("--noun", default="character", show_default=True, help="What it is: girl, boy, cat, robot ...")
+@drawings_argument
+@name_option
+@noun_option
 @click.option("--run", type=FOLDER, required=True, help="The folder that keeps all that is learned.")
 @click.option(
     "--method",

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import FOLDER, OUT, LearnVerb, given, paper_option, say
+from understudy.commands.verb import (
+    OUT,
+    LearnVerb,
+    drawings_argument,
+    given,
+    name_option,
+    noun_option,
+    paper_option,
+    say,
+)
 
 
 @click.command(cls=LearnVerb)
-@click.argument("drawings", type=FOLDER, nargs=-1, required=True)
-@click.option("--name", required=True, help="What your prompts will call the character.")
-@click.option("--noun", default="character", show_default=True, help="What it is: girl, boy, cat, robot ...")
+@drawings_argument
+@name_option
+@noun_option
 @click.option("--out", type=OUT, required=True, help="The folder that gets a run for each combination.")
 @click.option(
     "--set",

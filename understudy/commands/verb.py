@@ -15,6 +15,11 @@ SEED = click.IntRange(0, 2**32 - 1)
 COUNT = click.IntRange(1, 10_000)
 STRENGTH = click.FloatRange(0, 1, min_open=True)
 
+drawings_argument = click.argument("drawings", type=FOLDER, nargs=-1, required=True)
+name_option = click.option("--name", required=True, help="What your prompts will call the character.")
+noun_option = click.option(
+    "--noun", default="character", show_default=True, help="What it is: girl, boy, cat, robot ..."
+)
 paper_option = click.option(
     "--paper", default="white", show_default=True, help="What transparent drawings lie on: a CSS colour."
 )

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from understudy.domain import Character, Drawing, UserError
+from understudy.provenance import encode_png
 from understudy.runs import Run, record_drawings, write_whole
 
 FOLDER = "drawings"
@@ -61,9 +62,7 @@ def _are_kept(character: Character, run: Run) -> bool:
 def _png(drawing: Drawing) -> bytes:
     """RGB, or RGBA with the mask as alpha; the colours under the alpha stay as they are over the paper."""
     layers = drawing.pixels if drawing.mask is None else np.dstack((drawing.pixels, drawing.mask))
-    buffer = io.BytesIO()
-    Image.fromarray(layers).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_png(layers)
 
 
 def _read(path: Path, caption: str) -> Drawing:

@@ -6,6 +6,7 @@ of serving many adapters on one base (Chen et al., Punica, arXiv 2310.18547), he
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def _adapt(layer: nn.Module, path: str, adapters: Sequence[Adapter]) -> _Beside:
 
 
 @dataclass(frozen=True)
-class _Beside:
+class _Beside(ABC):
     """What G adapters add to a layer's output: down (R, ...) and up (O, R, ...) of each, and scales (G)."""
 
     downs: Sequence[nn.Parameter]
@@ -65,8 +66,9 @@ class _Beside:
         # In the adapters' own precision, as the adapter library does it.
         return output + self.add(inputs[0].to(self.downs[0].dtype)).to(output.dtype)
 
+    @abstractmethod
     def add(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        """What the adapters add to the output, in its shape."""
 
     def stack_downs(self) -> Tensor:
         """(G, R, ...) with the largest rank R: what is missing is zero, adds nothing, and has no gradient."""

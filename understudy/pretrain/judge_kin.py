@@ -24,7 +24,7 @@ from understudy.judges.puppet import shrink
 from understudy.pretrain.strangers import Stranger, sample_stranger, variant
 from understudy.world.damage import damaged, visible
 from understudy.world.scenes import Painted, paint, possible, sample_attributes
-from understudy.world.vocabulary import CHOICES, MOODS, POSES
+from understudy.world.vocabulary import CHOICES, MOODS, POSES, PROPS
 
 PART_SIDE = 24
 PER_FILE = 64
@@ -83,7 +83,7 @@ def drawn_scenes(rng: random.Random, kind: str) -> list[Attributes]:
             pose=pose,
             mood=rng.choice(MOODS),
             gaze="up" if rng.random() < 0.1 else "ahead",
-            prop=rng.choice(("ice_cream", "book", "sandwich")) if pose == "holding" else "none",
+            prop=rng.choice(PROPS[1:]) if pose == "holding" else "none",
             place="paper",
         )
         wishes.append(possible(wish))

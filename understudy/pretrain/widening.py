@@ -5,6 +5,8 @@ The new channels carry something from the start, but nothing listens to them yet
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
@@ -24,9 +26,7 @@ def widen_autoencoder(model: AutoencoderKL, channels: int) -> AutoencoderKL:
     wide = AutoencoderKL.from_config({**model.config, "latent_channels": channels})
     state = model.state_dict()
     own = wide.state_dict()
-    for name, tensor in own.items():
-        if tensor.shape == state[name].shape:
-            tensor.copy_(state[name])
+    _copy_alike(own, state)
     means, both = torch.arange(old), torch.cat([torch.arange(old), channels + torch.arange(old)])
     fresh = torch.arange(old, channels)
 
@@ -64,15 +64,20 @@ def widen_denoiser(model: UNet2DConditionModel, channels: int) -> UNet2DConditio
     state = model.state_dict()
     own = wide.state_dict()
     means = torch.arange(old)
-    for name, tensor in own.items():
-        if tensor.shape == state[name].shape:
-            tensor.copy_(state[name])
-        else:
-            tensor.zero_()
+    for name in _copy_alike(own, state):
+        own[name].zero_()
     _place(own["conv_in.weight"], state["conv_in.weight"], None, means)
     _place(own["conv_out.weight"], state["conv_out.weight"], means, None)
     _place(own["conv_out.bias"], state["conv_out.bias"], means, None)
     return wide
+
+
+def _copy_alike(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Copy into `own` all that has kept its shape, and return the names of the others."""
+    alike = [name for name, tensor in own.items() if tensor.shape == state[name].shape]
+    for name in alike:
+        own[name].copy_(state[name])
+    return [name for name in own if name not in alike]
 
 
 def _place(target: Tensor, source: Tensor, rows: Tensor | None, columns: Tensor | None) -> None:

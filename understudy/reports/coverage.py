@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from understudy.domain import Drawing
 from understudy.drawings.describe import DrawingFigures, Statistics
-from understudy.world.captions import parse
+from understudy.world.captions import parse, visible
 from understudy.world.vocabulary import CHOICES
 
 ASPECTS = {"view": "Views", "framing": "Framings", "mood": "Moods", "pose": "Poses"}
@@ -28,8 +28,8 @@ class Coverage:
     """How many drawings show what, as their captions say.
 
     `counts` maps "view", "framing", "mood" and "pose" to how many drawings show each value; `unknown` to how
-    many captions do not say it, where no mood is missed in a view from behind. `not_understood` are words
-    that the embedded judge cannot read.
+    many captions do not say it. A view from behind shows no face: its mood is neither counted nor missed.
+    `not_understood` are words that the embedded judge cannot read.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -38,17 +38,23 @@ class Coverage:
     num_drawings: int
     not_understood: tuple[str, ...]
 
+    @property
+    def num_faces(self) -> int:
+        """How many drawings may show a face: all but those from behind."""
+        return self.num_drawings - self.counts["view"].get("back", 0)
+
 
 def cover(drawings: Sequence[Drawing], name: str | None = None) -> Coverage:
     """What the captions of `drawings` cover; `name` is the character's, where it is known."""
     parsed = [parse(drawing.caption, name) for drawing in drawings]
+    shown = [visible(one.attributes).said() for one in parsed]
+    num_backs = sum(one.get("view") == "back" for one in shown)
     counts: dict[str, dict[str, int]] = {}
     unknown: dict[str, int] = {}
     for aspect in ASPECTS:
-        said = Counter(one.attributes.said()[aspect] for one in parsed if aspect in one.attributes.said())
+        said = Counter(one[aspect] for one in shown if aspect in one)
         counts[aspect] = {value: said[value] for value in CHOICES[aspect] if said[value]}
-        hidden = sum(1 for one in parsed if aspect == "mood" and one.attributes.view == "back")
-        unknown[aspect] = max(0, len(drawings) - said.total() - hidden)
+        unknown[aspect] = len(drawings) - said.total() - (num_backs if aspect == "mood" else 0)
     words = dict.fromkeys(words for one in parsed for words in one.not_judged)
     num_captions = sum(bool(drawing.caption.strip()) for drawing in drawings)
     return Coverage(counts, unknown, num_captions, len(drawings), tuple(words))
@@ -85,9 +91,9 @@ def _about_the_set(coverage: Coverage) -> Iterator[str]:
         yield _about_views(num, next(iter(views)), missing)
     if "portrait" not in coverage.counts["framing"]:
         yield 'No caption says "portrait": one drawing of head and shoulders teaches the face best.'
-    if not moods:
+    if not moods and coverage.num_faces:
         yield "No caption says a mood: draw one smiling and one sad or angry, and say so in the captions."
-    elif len(moods) == 1 < num:
+    elif len(moods) == 1 < coverage.num_faces:
         yield f"All faces that say a mood are {next(iter(moods))}: draw another mood too."
     if coverage.not_understood:
         unknown = ", ".join(f'"{words}"' for words in coverage.not_understood)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,9 +16,7 @@ from understudy.reports.coverage import ASPECTS, Coverage, advise, count_drawing
 from understudy.reports.images import draw_grid, drawing_uri, png, split_channels
 from understudy.reports.page import number, percent, render, words
 from understudy.reports.plots import hue_wheel, value_histogram
-from understudy.runs import write_whole
-
-StrPath = str | os.PathLike[str]
+from understudy.runs import StrPath, write_whole
 
 PAGE_FILE, JSON_FILE, GRID_FILE = "description.html", "description.json", "grid.png"
 UNNAMED = "character"

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from understudy.domain import Drawing, Measure, Picture, Pixels, Scene, UserError, Verdict
 from understudy.judges.copying import Nearest
-from understudy.provenance import read_record
+from understudy.provenance import is_drawn, read_record
 from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run, StrPath
 
 _VERDICT = TypeAdapter(Verdict)
@@ -36,10 +36,12 @@ class Shown:
 def read_pictures(run: Run, drawings: Sequence[Drawing], most: int) -> tuple[list[Shown], int]:
     """The judged pictures in their order, then the others by name, at most `most`; and how many are left out.
 
-    `drawings` are those that the run keeps. What is no picture of understudy's is passed over.
+    `drawings` are those that the run keeps. What understudy did not draw, and what was made
+    of a drawn picture (flat colours, a cut-out, a grid), is passed over.
     """
     verdicts, nearest = read_verdicts(run), _read_nearest(run, drawings)
-    others = sorted(path.name for path in run.pictures.glob("*.png") if path.name not in verdicts)
+    drawn = (path for path in run.pictures.glob("*.png") if path.name not in verdicts and is_drawn(path))
+    others = sorted(path.name for path in drawn)
     shown: list[Shown] = []
     passed_over = 0
     for name in (*verdicts, *others):

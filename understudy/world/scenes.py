@@ -10,7 +10,7 @@ from understudy.world.canvas import SIZE, Canvas
 from understudy.world.poses import HEAD_CENTRE
 from understudy.world.puppet import Look, paint_puppet
 from understudy.world.scenery import paint_place, paint_shadow
-from understudy.world.vocabulary import MOODS, PLACES, POSES
+from understudy.world.vocabulary import MOODS, PLACES, POSES, PROPS
 
 PORTRAIT_SCALE = 1.55
 PORTRAIT_CENTRE = (96.0, 106.0)
@@ -51,7 +51,7 @@ def sample_attributes(rng: random.Random, kind: str) -> Attributes:
     view = rng.choices(("front", "side", "back"), (6, 3, 2))[0]
     framing = "portrait" if rng.random() < 0.15 else "full_body"
     pose = rng.choice(POSES)
-    prop = rng.choice(("ice_cream", "book", "sandwich")) if pose == "holding" else "none"
+    prop = rng.choice(PROPS[1:]) if pose == "holding" else "none"
     place = "paper" if rng.random() < 0.5 else rng.choice(PLACES[1:])
     wish = Attributes(
         kind=kind,

@@ -1,0 +1,86 @@
+"""What a run was made with: its plan, its drawings and its manifest, `run.json`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from understudy.domain import Character, Drawing, Rights, UserError
+
+MANIFEST_FILE = "run.json"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Plan(_Frozen):
+    """How a run computes: recorded once and used again, so that going on is exact (bit for bit on a CPU)."""
+
+    device: str
+    """A torch device: "cpu", "cuda", "mps"."""
+
+    precision: Literal["fp32", "bf16"]
+    """The precision of the frozen base; what is trained is always fp32."""
+
+    threads: int
+    """Threads of the CPU, which decide the order of sums."""
+
+
+class DrawingRecord(_Frozen):
+    """One drawing that a run learned from."""
+
+    file: str
+    caption: str
+    sha256: str
+
+
+class Manifest(_Frozen):
+    """What a run was made with."""
+
+    format: Literal[1] = 1
+    name: str
+    noun: str
+    drawings: tuple[DrawingRecord, ...]
+    base: str | None = None
+    """None where the method begins from nothing, as is the hash."""
+
+    base_sha256: str | None = None
+    plan: Plan
+    versions: dict[str, str]
+    stopped_at: int | None = None
+    """The step at which the reviewer said that it is enough."""
+
+    rights: Rights = Rights()
+    """Whose the drawings are; runs from before this was recorded state nothing."""
+
+    learned_with: tuple[str, ...] = ()
+    """The names of the folders of all runs that were learned at once, its own among them; none if alone."""
+
+
+def record_drawings(character: Character) -> tuple[DrawingRecord, ...]:
+    """The character's drawings as a manifest keeps them."""
+    return tuple(
+        DrawingRecord(file=drawing.path.name, caption=drawing.caption, sha256=_hash_drawing(drawing))
+        for drawing in character.drawings
+    )
+
+
+def _hash_drawing(drawing: Drawing) -> str:
+    """Of the pixels, not of the file: the same drawing from another folder or format is the same."""
+    digest = hashlib.sha256(repr(drawing.pixels.shape).encode())
+    digest.update(drawing.pixels.tobytes())
+    if drawing.mask is not None:
+        digest.update(drawing.mask.tobytes())
+    return digest.hexdigest()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file; raises `UserError` if it cannot be read."""
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise UserError(f"{path} cannot be read: the run is damaged, so learn it again elsewhere.") from error
