@@ -10,16 +10,21 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 from torch import Tensor, nn
 
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.prompting import Prompting
 from understudy.bases.schedulers import make_scheduler
-from understudy.domain import UserError
+from understudy.domain import Pixels, UserError
 from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
+NO_REFERENCES = (
+    "This base cannot be shown drawings beside the prompt: take FLUX.2 klein (see understudy bases), or leave "
+    "the references out."
+)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -58,6 +63,8 @@ class Base(ABC):
     """The pipeline's names for what reads the words and can be trained, or learn a word."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()
     """The same ends of these."""
+    max_references: ClassVar[int] = 0
+    """How many drawings it can be shown beside a prompt."""
 
     @classmethod
     @abstractmethod
@@ -115,6 +122,19 @@ class Base(ABC):
         """What else the family's pipelines must be told when they are made."""
         return {}
 
+    def beginning(
+        self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
+    ) -> dict[str, object]:
+        """What the redrawing pipeline's call is given to begin a picture for each seed from one.
+
+        pixels (height, width, 3) have the canvas's size; `strength` is as in `Sketch`.
+        """
+        return {"image": [Image.fromarray(pixels)] * len(seeds), "strength": strength}
+
+    def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
+        """What the pipelines' call is given besides to be shown drawings, up to `max_references` of them."""
+        raise UserError(NO_REFERENCES)
+
     @abstractmethod
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """What the pipeline's call is given for these prompts."""
@@ -162,3 +182,18 @@ class Base(ABC):
         """In the plan's precision, whatever the weights' own."""
         precision = self.plan.precision
         return torch.autocast(self.pipe.device.type, DTYPES[precision], precision != "fp32")
+
+
+def count_redrawing_steps(num_steps: int, strength: float) -> int:
+    """How many denoising steps a picture takes from a sketch: the last ones only, as diffusers does."""
+    return min(int(num_steps * strength), num_steps)
+
+
+def redrawing_noise(seed: int, shape: torch.Size) -> Tensor:
+    """The noise with which a picture of this seed begins from another: its second draw.
+
+    diffusers' pipelines draw first for the encoder.
+    """
+    generator = torch.Generator("cpu").manual_seed(seed)
+    torch.randn(shape, generator=generator)
+    return torch.randn(shape, generator=generator)

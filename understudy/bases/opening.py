@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
+from understudy.bases.flux2 import Flux2Base
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
 from understudy.bases.sd1 import Sd1Base
@@ -48,7 +49,9 @@ def find_kind(family: Family) -> type[Base]:
             return Sd1Base
         case "sdxl":
             return SdxlBase
-        case "sd3" | "flux" | "flux2" | "qwen" | "zimage":
+        case "flux2":
+            return Flux2Base
+        case "sd3" | "flux" | "qwen" | "zimage":
             raise NotImplementedError(family)
         case _:
             assert_never(family)

@@ -14,7 +14,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
-from understudy.bases.base import Base
+from understudy.bases.base import Base, redrawing_noise
 from understudy.domain import Pixels
 
 
@@ -46,7 +46,7 @@ def find_rest(base: Base, pixels: Pixels, mask: Pixels, seeds: list[int]) -> Res
     picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     known = base.encode_image(picture).mean
     shape = known.shape[1:]
-    noise = torch.stack([_own_noise(seed, shape) for seed in seeds]).to(known.device)
+    noise = torch.stack([redrawing_noise(seed, shape) for seed in seeds]).to(known.device)
     touched = F.max_pool2d(torch.from_numpy(mask.copy())[None, None].float(), base.latent_px)
     drawn = (touched > 0).float().to(known.device).expand_as(known)
     return Rest(*map(base.as_drawn, (known, noise, drawn)))
@@ -59,10 +59,3 @@ def _add_noise(scheduler: Any, clean: Tensor, noise: Tensor, times: Tensor) -> T
     else:
         mixed = scheduler.add_noise(clean, noise, times)
     return mixed
-
-
-def _own_noise(seed: int, shape: torch.Size) -> Tensor:
-    """The noise that the pipeline adds for this seed: its second draw, after that of the encoder."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    torch.randn(shape, generator=generator)
-    return torch.randn(shape, generator=generator)

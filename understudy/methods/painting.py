@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 
-from understudy.bases.base import Base
+from understudy.bases.base import Base, count_redrawing_steps
 from understudy.bases.schedulers import make_scheduler
 from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, Step, ignore
@@ -117,13 +116,13 @@ class PipelinePainter:
         else:
             if sketch.pixels.shape[:2] != (height, width):
                 raise ValueError(f"The sketch is {sketch.pixels.shape}, the canvas {width} x {height}.")
+            seeds = [scene.seed for scene in scenes]
             if sketch.mask is not None:
-                seeds = [scene.seed for scene in scenes]
                 tell = replace(tell, rest=find_rest(self.base, sketch.pixels, sketch.mask, seeds))
                 asked |= {"callback_on_step_end": tell, "callback_on_step_end_tensor_inputs": ["latents"]}
             pipe = self.base.redrawing_pipe(settings.scheduler)
-            under = [Image.fromarray(sketch.pixels)] * len(scenes)
-            images = pipe(**asked, image=under, strength=sketch.strength).images
+            begun = self.base.beginning(sketch.pixels, sketch.strength, settings.steps, seeds)
+            images = pipe(**asked, **begun).images
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
 
@@ -169,7 +168,7 @@ def _count_steps(settings: DrawSettings, sketch: Sketch | None) -> int:
     """How many denoising steps a picture takes: from a sketch, the last of them only, as diffusers does."""
     if sketch is None:
         return settings.steps
-    num_steps = min(int(settings.steps * sketch.strength), settings.steps)
+    num_steps = count_redrawing_steps(settings.steps, sketch.strength)
     if num_steps < 1:
         raise UserError(
             f"A strength of {sketch.strength:g} leaves none of {settings.steps} steps: raise one of them."

@@ -1,0 +1,199 @@
+"""The FLUX.2 klein family: a language model reads the words, a flow transformer draws on patches of latents.
+
+A latent here is a patch of 2 x 2 of the autoencoder's, made even by the statistics that it keeps. Source:
+Black Forest Labs, github.com/black-forest-labs/flux2; its flow is that of Esser et al., arXiv 2403.03206.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import Flux2KleinPipeline
+from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from understudy.bases.base import Base, Latents, count_redrawing_steps, redrawing_noise
+from understudy.bases.conditioning import Conditioning
+from understudy.bases.objectives import Flow, Objective
+from understudy.domain import Pixels, UserError
+from understudy.recipes import Target
+
+PATCH = 2
+MOST_SINGLE_BLOCKS = 48
+"""As the largest of FLUX.2 has."""
+LEAST_REFERENCE_PX = 64
+"""Side of the smallest picture that the pipeline lets itself be shown."""
+
+LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
+    # What diffusers' own script adapts; the fused layers of the single blocks are their feed-forward part, too.
+    "attention": (
+        "to_q",
+        "to_k",
+        "to_v",
+        "to_out.0",
+        "to_qkv_mlp_proj",
+        *(f"single_transformer_blocks.{number}.attn.to_out" for number in range(MOST_SINGLE_BLOCKS)),
+    ),
+    # All attention is to words and picture at once: these are the words' own layers in it.
+    "cross-attention": ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"),
+    "feed-forward": (
+        "ff.linear_in",
+        "ff.linear_out",
+        "ff_context.linear_in",
+        "ff_context.linear_out",
+    ),
+    "convolutions": (),
+    # All blocks share what hears the time, and trainers leave it alone.
+    "time": (),
+}
+
+
+@dataclass(frozen=True)
+class Flux2Base(Base):
+    """An opened base of the family, to be tuned (base) or to draw in four steps (distilled)."""
+
+    draws_with = Flux2KleinPipeline
+    redraws_with = Flux2KleinPipeline
+    denoiser_part = "transformer"
+    lora_targets = LORA_TARGETS
+    max_references = 4  # docs.bfl.ml/guides/prompting_editing_overview
+
+    @classmethod
+    def own_size_px(cls, pipe: Any) -> int:
+        """The autoencoder's config says it."""
+        return int(pipe.vae.config.sample_size)
+
+    @classmethod
+    def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
+        """Flow, at times that are shifted only where the scheduler's are without knowing the size."""
+        config = scheduler.config
+        return Flow(1.0 if config.use_dynamic_shifting else config.shift, config.num_train_timesteps)
+
+    @property
+    def latent_px(self) -> int:
+        """Of a patch."""
+        return int(self.pipe.vae_scale_factor) * PATCH
+
+    def _options(self) -> dict[str, object]:
+        return {"is_distilled": self.pipe.config.is_distilled}
+
+    def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
+        """A distilled base knows no guidance; raises `UserError` where it is to be led away from words."""
+        if self.pipe.config.is_distilled:
+            if any(negatives):
+                raise UserError("A distilled base heeds no negative prompt: leave it out.")
+            return {"prompt": prompts, "guidance_scale": 1.0}
+        asked: dict[str, object] = {"prompt": prompts, "guidance_scale": guidance}
+        if any(negatives):
+            asked["negative_prompt_embeds"] = self.encode_prompt(negatives)["hidden"]
+        return asked
+
+    def beginning(
+        self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
+    ) -> dict[str, object]:
+        """The last of the steps, from the picture as noisy as it must be before them.
+
+        What the family has to redraw with shows the picture as a reference, too, and so cannot leave it.
+        """
+        height, width = pixels.shape[:2]
+        taken = count_redrawing_steps(num_steps, strength)
+        sigmas = np.linspace(1.0, 1 / num_steps, num_steps)[num_steps - taken :]
+        picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        clean = self.encode_image(picture).mean
+        noise = torch.stack([redrawing_noise(seed, clean.shape[1:]) for seed in seeds]).to(clean)
+        share = self._first_noise(sigmas, num_steps, clean.shape[-2] * clean.shape[-1])
+        return {
+            "latents": (1 - share) * clean + share * noise,
+            "sigmas": sigmas.tolist(),
+            "height": height,
+            "width": width,
+        }
+
+    def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
+        """Each as a picture of its own, made larger where the pipeline would refuse it."""
+        return {"image": [_make_large_enough(Image.fromarray(drawing)) for drawing in drawings]}
+
+    @torch.no_grad()
+    def encode_image(self, pixels_B3HW: Tensor) -> Latents:
+        """Patches (B, 4C, H/2, W/2) less their mean and over their deviation, as the autoencoder knows them."""
+        vae = self.pipe.vae
+        found = vae.encode(pixels_B3HW.to(vae.device, vae.dtype)).latent_dist
+        mean, std = (F.pixel_unshuffle(part.float(), PATCH) for part in (found.mean, found.std))
+        middle, spread = self._statistics()
+        return Latents((mean - middle) / spread, std / spread)
+
+    @torch.no_grad()
+    def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
+        """`hidden` (prompts, tokens, width): three layers of the reader side by side, padded as it pads."""
+        return Conditioning({"hidden": self.pipe.encode_prompt(list(prompts), device=self.pipe.device)[0]})
+
+    def predict(self, noisy: Tensor, times_B: Tensor, prompts: Conditioning) -> Tensor:
+        """The transformer's answer."""
+        hidden = prompts["hidden"]
+        height, width = noisy.shape[-2:]
+        with self._computing():
+            answer: Tensor = self.pipe.transformer(
+                hidden_states=self.as_drawn(noisy),
+                timestep=times_B / self.objective.num_times,
+                guidance=None,
+                encoder_hidden_states=hidden,
+                txt_ids=_number_places(1, 1, hidden.shape[1]).to(noisy.device),
+                img_ids=_number_places(height, width, 1).to(noisy.device),
+                return_dict=False,
+            )[0]
+        return answer.float().transpose(1, 2).unflatten(2, (height, width))
+
+    def as_drawn(self, latents: Tensor) -> Tensor:
+        """Row after row: (B, H W, C)."""
+        return latents.flatten(2).transpose(1, 2)
+
+    def noise_heard(self, heard: Tensor) -> Tensor:
+        """The transformer is given the share itself."""
+        return heard.double()
+
+    def readable_part(self, prompt: str) -> str:
+        """What is left of it when it is put to the reader as a question in a conversation."""
+        tokenizer, most = self.pipe.tokenizer, self.pipe.tokenizer_max_length
+        asked = tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+        tokens = tokenizer(asked, verbose=False).input_ids
+        if len(tokens) <= most:
+            return prompt
+        before = asked[: asked.index(prompt)]
+        return str(tokenizer.decode(tokens[:most])).removeprefix(before).strip()
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the patches that the autoencoder makes, each (1, 4C, 1, 1)."""
+        vae = self.pipe.vae
+        mean, variance = vae.bn.running_mean.float(), vae.bn.running_var.float()
+        return mean[None, :, None, None], (variance + vae.config.batch_norm_eps).sqrt()[None, :, None, None]
+
+    def _first_noise(self, sigmas: Any, num_steps: int, num_latents: int) -> float:
+        """The share of noise before the first of these steps, as the scheduler shifts them."""
+        scheduler = type(self.pipe.scheduler).from_config(self.pipe.scheduler.config)
+        scheduler.set_timesteps(sigmas=sigmas, mu=compute_empirical_mu(num_latents, num_steps))
+        return float(scheduler.sigmas[0])
+
+
+def _number_places(height: int, width: int, length: int) -> Tensor:
+    """The places (H W L, 4) of what the transformer attends to: picture, row, column, number in a text."""
+    sides = (torch.arange(side) for side in (1, height, width, length))
+    return torch.cartesian_prod(*sides)
+
+
+def _make_large_enough(picture: Image.Image) -> Image.Image:
+    factor = LEAST_REFERENCE_PX / min(picture.size)
+    if factor <= 1:
+        return picture
+    width, height = (max(LEAST_REFERENCE_PX, round(side * factor)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
