@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from understudy.bases.recommended import suited_settings
 from understudy.domain import Character, Measure, Picture, Scene, Verdict
 from understudy.drawings.keep import kept_character
 from understudy.events import Judged, Note, Notify, Step, ignore
@@ -54,7 +55,7 @@ def judge(
     pictures for it are not drawn. Raises `UserError` where nothing is learned yet.
     """
     opened = open_run(run)
-    sitting = Sitting(opened, opened.folder, prompts, count, seed, settings or DrawSettings())
+    sitting = Sitting(opened, opened.folder, prompts, count, seed, settings or suited_settings(opened))
     return judge_sitting(sitting, judge_pictures, notify, device, drift)
 
 

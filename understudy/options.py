@@ -11,8 +11,10 @@ import click
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from understudy.bases.recommended import suited_knobs, suited_settings
 from understudy.domain import UserError
 from understudy.recipes import RECIPES, DrawSettings, Recipe, explain, is_usual
+from understudy.runs import StrPath
 
 DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler")
 """The settings of drawing that change the picture."""
@@ -70,6 +72,7 @@ def draw_options() -> tuple[click.Option, ...]:
 def make_recipe(method: str, given: Mapping[str, object], preset: str | None = None) -> Recipe:
     """The recipe of `method` with the knobs that were given, over those of `preset`, if one is named.
 
+    Else they are over what suits the base; a preset is what somebody else did, on any base.
     Raises `UserError` for a knob or a preset that the method lacks.
     """
     recipe = RECIPES[method]
@@ -77,7 +80,9 @@ def make_recipe(method: str, given: Mapping[str, object], preset: str | None = N
         if name not in recipe.model_fields:
             raise UserError(f"The method {method} has no {_flag(name)}: leave it out.")
     with _explaining():
-        return recipe.from_preset(preset, given) if preset is not None else recipe.model_validate(given)
+        if preset is not None:
+            return recipe.from_preset(preset, given)
+        return recipe.model_validate({**suited_knobs(method, given.get("base")), **given})
 
 
 def is_list(method: str, name: str) -> bool:
@@ -92,6 +97,14 @@ def validated(settings: type[Settings], given: Mapping[str, object]) -> Settings
     """Settings from what was given on the command line; raises `UserError` for a value that does not fit."""
     with _explaining():
         return settings.model_validate(given)
+
+
+def draw_settings(run: StrPath, given: Mapping[str, object]) -> DrawSettings:
+    """Settings of drawing from what was given on the command line, over what suits the run's base.
+
+    Raises `UserError` for a value that does not fit.
+    """
+    return validated(DrawSettings, {**suited_settings(run).model_dump(), **given})
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from understudy.bases.recommended import suited_settings
 from understudy.domain import FOLLOWS_TEXT, Picture, Pixels, Scene, Sketch, UserError
 from understudy.drawings.read import read_image
 from understudy.events import Drew, Note, Notify, Step, ignore
@@ -48,7 +49,7 @@ def draw(
     folder = Path(out) if out is not None else opened.pictures
     make_folder(folder)  # fails now, not when the first picture is drawn
     wishes = [Scene(scene) if isinstance(scene, str) else scene for scene in scenes]
-    settings = settings or DrawSettings()
+    settings = settings or suited_settings(opened)
     with open_painter(opened, checkpoint, device, notify) as painter:
         canvas = painter.canvas(settings)
         laid = sketch and lay_out(sketch, canvas)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from understudy.bases.recommended import suited_settings
 from understudy.domain import Picture, Pixels, Sketch, UserError
 from understudy.drawings.read import read_image
 from understudy.events import Drew, Notify, Step, ignore
@@ -57,7 +58,7 @@ def redraw(
     else:
         where, said = (judge or PuppetJudge()).find_part(before, str(part)), str(part)
     sketch = Sketch(before, strength, where, Path(picture).name)
-    settings = settings or DrawSettings()
+    settings = settings or suited_settings(opened)
     scenes = seeded_scenes([prompt], count, seed)
     folder = Path(out) if out is not None else opened.pictures
     source = TRAINED if is_marked(Path(picture), TRAINED) else COMPOSITE

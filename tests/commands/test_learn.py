@@ -107,7 +107,7 @@ def test_mistakes_of_learn(
     assert "--rank" in mistake(capsys, "learn", drawings, *given, "--method", "prompt-only", "--rank", "4")
     assert "magic" in mistake(capsys, "learn", drawings, *given, "--method", "magic")
     assert "no base" in mistake(capsys, "learn", drawings, *given, "--base", tmp_path / "missing")
-    assert "Stable Diffusion" in mistake(capsys, "learn", drawings, *given, "--base", drawings)
+    assert "is no base" in mistake(capsys, "learn", drawings, *given, "--base", drawings)
     assert "other files" in mistake(capsys, "learn", drawings, *given, "--run", tmp_path / "mine")
     assert not (tmp_path / "run").exists()
 

@@ -38,7 +38,7 @@ GAN = (
     '[[rows]]\nlabel = "two players"\nmethod = "gan"\npreset = "dcgan"\nlearning_seeds = [0, 1]\n'
     "knobs = { steps = 10, size_px = 32, channels = 8, batch = 2 }\n"
 )
-BROKEN = '[[rows]]\nlabel = "broken"\nmethod = "prompt-only"\nknobs = { base = "nowhere" }\n'
+BROKEN = '[[rows]]\nlabel = "broken"\nmethod = "prompt-only"\nknobs = { base = "damaged" }\n'
 
 Ask = Callable[..., Path]
 
@@ -51,6 +51,9 @@ def ask(tmp_path: Path, toy_base: Path) -> Ask:
         for drawing in make_character().drawings:
             pixels = drawing.pixels if name == "pip" else 255 - drawing.pixels[..., ::-1]
             Image.fromarray(pixels).save(tmp_path / name / drawing.path.name)
+
+    shutil.copytree(toy_base, tmp_path / "damaged")
+    (tmp_path / "damaged" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
 
     def write(
         *rows: str, prompts: Sequence[str] = PROMPTS, names: Sequence[str] = ("Pip", "Mo"), top: str = ""
@@ -92,7 +95,7 @@ def test_every_row_is_learned_drawn_judged_and_shown(ask: Ask, tmp_path: Path) -
         "pip, broken, learning seed 0",
         "mo, broken, learning seed 0",
     ]
-    assert "There is no base" in compared.failed[0]
+    assert "cannot be loaded" in compared.failed[0]
     assert [line.label for line in compared.lines] == [
         "dreambooth-lora, step 2",
         "dreambooth-lora, step 4",
@@ -133,7 +136,7 @@ def test_every_row_is_learned_drawn_judged_and_shown(ask: Ask, tmp_path: Path) -
     assert float(by_line["prompt-only"]["drift"]) == pytest.approx(0, abs=1e-5)
     assert by_line["two players"]["drift"] == by_line["two players"]["following"] == ""
     assert by_line["two players"]["energy_is"] in {"estimated", "measured"}
-    assert "There is no base" in by_line["broken"]["failed"]
+    assert "cannot be loaded" in by_line["broken"]["failed"]
     losses = {one["loss"] for one in rows_of(out / "losses.csv") if one["row"] == "two players"}
     assert {"drawing loss", "telling loss"} <= losses
     assert {one["clusters"] for one in rows_of(out / "differences.csv")} == {"2"}
@@ -259,7 +262,7 @@ def test_the_command_says_its_plan_and_compares(
     assert run_command(["compare", str(path), "--out", str(out)]) == 1
     text, err = capsys.readouterr()
     assert Path(text.strip()) == out / "comparison.html"
-    assert "No figures: pip, broken, learning seed 0: There is no base" in err
+    assert "No figures: pip, broken, learning seed 0: The base in" in err
     (learned,) = (one for one in rows_of(out / "runs.csv") if one["line"] == "prompt-only")
     assert int(learned["peak_memory_bytes"]) > 0
     assert run_command(["compare", str(path), "--out", str(out), "--tables"]) == 0

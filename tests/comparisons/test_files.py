@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def test_what_is_left_out_is_the_studys(tmp_path: Path) -> None:
     assert (comparison.pictures, comparison.learning_seeds, comparison.drift) == (3, (0,), True)
 
 
-def test_paths_are_from_where_the_file_lies(tmp_path: Path) -> None:
+def test_paths_are_from_where_the_file_lies(toy_base: Path, tmp_path: Path) -> None:
+    for name in ("model", "other"):
+        shutil.copytree(toy_base, tmp_path / name)
     mine = '[[characters]]\ndrawings = "mine"\nname = "Mo"\n'
     text = f'base = "model"\n{mine}{ROW}knobs = {{ base = "other" }}\n'
     comparison = read_comparison(write(tmp_path, text))

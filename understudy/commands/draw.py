@@ -57,13 +57,12 @@ def draw(
     The character's name in PROMPT, or {name}, stands for it.
     """
     from understudy import cutting, flattening, picking, pictures
-    from understudy.options import validated
-    from understudy.recipes import DrawSettings
+    from understudy.options import draw_settings
     from understudy.runs import open_run
     from understudy.terminal import listening
 
     _refuse_pairs(count, best, of, source, strength, grid)
-    asked = validated(DrawSettings, given(**settings))
+    asked = draw_settings(run, given(**settings))
     name = open_run(run).manifest.name
     wishes = _wishes(prompt, prompts, name)
     sketch = pictures.read_sketch(source, strength or pictures.STRENGTH) if source else None

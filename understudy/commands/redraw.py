@@ -48,14 +48,13 @@ def redraw(
     """
     from understudy import redrawing
     from understudy.domain import UserError
-    from understudy.options import validated
-    from understudy.recipes import DrawSettings
+    from understudy.options import draw_settings
     from understudy.runs import open_run
     from understudy.terminal import listening
 
     if not prompt.strip():
         raise UserError("The prompt is empty: say what the picture shows.")
-    asked = validated(DrawSettings, given(**settings))
+    asked = draw_settings(run, given(**settings))
     warn_if_left_out([prompt], open_run(run).manifest.name)
     how_far = strength or redrawing.STRENGTH
     with listening() as notify:

@@ -24,11 +24,10 @@ def sheet(run: Path, out: Path | None, size: str, of: int, flat: bool, seed: int
     It shows the character's turnaround, moods, poses and palette, drawn anew.
     """
     from understudy.comics.sheet import make_sheet
-    from understudy.options import validated
-    from understudy.recipes import DrawSettings
+    from understudy.options import draw_settings
     from understudy.terminal import listening
 
-    asked = validated(DrawSettings, given(**settings))
+    asked = draw_settings(run, given(**settings))
     with listening() as notify:
         paths = make_sheet(run, out, size, of, seed, asked, notify, flat=flat)
     say(paths)

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from understudy.bases.recommended import suited_knobs
 from understudy.domain import UserError
 from understudy.recipes import PUPPET, RECIPES, DrawSettings, Learning, Recipe, explain
 from understudy.recipes.knobs import Knobs
@@ -84,6 +85,8 @@ class Row(Knobs):
         if kind is None:
             raise UserError(f"method: there is no {self.method!r}, take one of {', '.join(RECIPES)}")
         given: dict[str, object] = {"base": base} if "base" in kind.model_fields else {}
+        if self.preset is None:
+            given = {**suited_knobs(self.method, self.knobs.get("base", base)), **given}
         given |= self.knobs | ({} if seed is None else {"seed": seed})
         try:
             return kind.model_validate(given) if self.preset is None else kind.from_preset(self.preset, given)

@@ -20,7 +20,8 @@ def read_comparison(path: StrPath) -> Comparison:
     """
     file = Path(path)
     try:
-        found = Comparison.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        asked = Comparison.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        found = _from(file.resolve().parent, asked)
         check(found)
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}): give the TOML file.") from error
@@ -30,7 +31,7 @@ def read_comparison(path: StrPath) -> Comparison:
         raise UserError(f"{file} does not fit ({_explain(error)}): mend it.") from error
     except UserError as error:
         raise UserError(f"{file} does not fit ({error}): mend it.") from error
-    return _from(file.resolve().parent, found)
+    return found
 
 
 def _explain(error: ValidationError) -> str:

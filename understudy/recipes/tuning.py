@@ -95,7 +95,7 @@ class Finetune(Learning):
     base: Annotated[str, USUAL] = PUPPET
     """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
 
-    size_px: int = Field(0, ge=0, multiple_of=16)
+    resolution_px: int = Field(0, ge=0, multiple_of=16)
     """Side of the pictures that are learned from; 0: the base's own. Smaller needs less memory and time."""
 
     needs_name: ClassVar[bool] = True

@@ -1,0 +1,57 @@
+"""What a newcomer gets without naming a knob."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.bases.toys import make_toy
+from tests.toy_character import make_character
+from understudy.bases.layouts import Family
+from understudy.bases.recommended import DRAWING, recommended_knobs, suited_knobs, suited_settings
+from understudy.domain import UserError
+from understudy.methods import learn
+from understudy.options import draw_settings, make_recipe
+from understudy.recipes import PUPPET, RECIPES, Adapting, DrawSettings
+from understudy.runs import open_run
+
+
+@pytest.mark.parametrize("family", get_args(Family))
+@pytest.mark.parametrize("method", RECIPES)
+def test_every_recommendation_is_a_recipe(family: Family, method: str) -> None:
+    RECIPES[method].model_validate(recommended_knobs(family, method))
+    DrawSettings.model_validate(DRAWING[family])
+
+
+def test_the_packaged_base_keeps_the_recipes_defaults() -> None:
+    assert suited_knobs("dreambooth-lora", PUPPET) == {}
+    assert make_recipe("dreambooth-lora", {}) == RECIPES["dreambooth-lora"]()
+
+
+def test_another_base_gets_its_familys_and_what_is_given_counts_more(tmp_path: Path) -> None:
+    base = str(make_toy("sdxl", tmp_path))
+    recipe = make_recipe("dreambooth-lora", {"base": base, "rank": 8})
+    assert isinstance(recipe, Adapting)
+    assert (recipe.learning_rate, recipe.rank, recipe.targets) == (1e-4, 8, ("attention",))
+    thesis = make_recipe("dreambooth-lora", {"base": base}, "thesis")
+    assert isinstance(thesis, Adapting)
+    assert (thesis.rank, thesis.steps) == (4, 2000)
+
+
+def test_a_run_is_drawn_as_its_base_wants_unless_told_otherwise(tmp_path: Path) -> None:
+    base = str(make_toy("sdxl", tmp_path / "base"))
+    run = learn(
+        make_character(1),
+        make_recipe("prompt-only", {"base": base, "description": "a girl"}),
+        tmp_path / "run",
+    )
+    assert suited_settings(run).guidance == 5.0
+    assert draw_settings(run.folder, {"steps": 3}).steps == 3
+    assert suited_settings(open_run(run.folder)).steps == 30
+
+
+def test_a_base_that_is_not_there_is_a_mistake() -> None:
+    with pytest.raises(UserError, match="no base 'nowhere'"):
+        make_recipe("lora", {"base": "nowhere"})

@@ -1,0 +1,100 @@
+"""What a newcomer gets on a family of bases without naming a knob. Needs no torch.
+
+The embedded base's own are the recipes' defaults, found by measuring. Nothing could be measured here on the
+others: theirs are what their trainers and pipelines take today for a subject of few pictures: diffusers'
+examples/dreambooth (SD 1.5, SDXL, SD 3.5, FLUX.1, FLUX.2, Qwen-Image, Z-Image), ai-toolkit (FLUX), peft's
+method_comparison/image-gen (FLUX.2 klein: rank 32, alpha 64, 750 steps of 2 at 512 px) and the pipelines'
+own defaults for drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from understudy.bases.catalog import PACKAGED, find_base, read_layout
+from understudy.bases.layouts import Family
+from understudy.recipes import DrawSettings
+from understudy.runs import Run, StrPath, open_run
+
+Knobs = Mapping[str, object]
+
+_ANY_ADAPTER: Knobs = {
+    "learning_rate": 1e-4,
+    "rank": 16,
+    "alpha": 16.0,
+    "steps": 1000,
+    "batch": 1,
+    "targets": ("attention",),
+    "averaging": 0.99,
+    "adam_beta2": 0.999,
+    "weight_decay": 1e-4,
+    # Drawn by a base of this size they take longer than all steps; who wants them gives a weight.
+    "prior_weight": 0.0,
+}
+_ANY_WHOLE: Knobs = {
+    "learning_rate": 5e-6,
+    "steps": 400,
+    "batch": 1,
+    "adam_beta2": 0.999,
+    "weight_decay": 1e-2,
+    "averaging": 0.0,
+    "checkpointing": True,
+    "prior_pictures": 50,
+    "prior_share": 0.5,
+}
+_ANY_WORD: Knobs = {"learning_rate": 5e-4, "steps": 3000, "batch": 4, "vectors": 4, "adam_beta2": 0.999}
+
+_ADAPTER: Mapping[Family, Knobs] = {
+    "sd1": {**_ANY_ADAPTER, "steps": 800, "batch": 2},
+    "sdxl": _ANY_ADAPTER,
+    "sd3": _ANY_ADAPTER,
+    "flux": {**_ANY_ADAPTER, "steps": 1500},
+    "flux2": {**_ANY_ADAPTER, "rank": 32, "alpha": 64.0, "steps": 750, "batch": 2, "resolution_px": 512},
+    "qwen": _ANY_ADAPTER,
+    "zimage": _ANY_ADAPTER,
+}
+DRAWING: Mapping[Family, Knobs] = {
+    "sd1": {"steps": 30, "guidance": 7.5},
+    "sdxl": {"steps": 30, "guidance": 5.0},
+    "sd3": {"steps": 28, "guidance": 4.5},
+    "flux": {"steps": 28, "guidance": 3.5},
+    "flux2": {"steps": 50, "guidance": 4.0},
+    "qwen": {"steps": 50, "guidance": 4.0},
+    "zimage": {"steps": 50, "guidance": 4.0},
+}
+"""The settings that a family is drawn with; a distilled base says others in the catalogue."""
+
+
+def recommended_knobs(family: Family, method: str) -> Knobs:
+    """The knobs of a method on a family's real bases; none where the method's own defaults are as good."""
+    match method:
+        case "dreambooth-lora" | "lora":
+            return _ADAPTER[family]
+        case "dreambooth":
+            return _ANY_WHOLE
+        case "textual-inversion":
+            return _ANY_WORD
+        case _:
+            return {}
+
+
+def suited_knobs(method: str, base: object) -> Knobs:
+    """The recommended knobs for a base, by its name or folder; none for the one that comes with the package.
+
+    Raises `UserError` as `find_base` does.
+    """
+    family = _find_family(base)
+    return {} if family is None else recommended_knobs(family, method)
+
+
+def suited_settings(run: StrPath | Run) -> DrawSettings:
+    """The settings of drawing that suit the base of a run."""
+    opened = run if isinstance(run, Run) else open_run(run)
+    family = _find_family(opened.manifest.base)
+    return DrawSettings() if family is None else DrawSettings.model_validate(DRAWING[family])
+
+
+def _find_family(base: object) -> Family | None:
+    if base is None or base in PACKAGED:
+        return None
+    return read_layout(find_base(str(base))).family
