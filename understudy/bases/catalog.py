@@ -21,6 +21,8 @@ SHAPE_OF_SD1 = {
     "in_channels": 4,
 }
 """What tells its U-Net from others."""
+SHAPE_OF_FLUX2 = {"in_channels": 128, "attention_head_dim": 128, "axes_dims_rope": [32, 32, 32, 32]}
+"""What FLUX.2's transformers of all sizes have in common."""
 
 
 def find_base(name_or_path: str) -> Path:
@@ -87,7 +89,7 @@ def count_weight_bytes(folder: Path) -> int:
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """The config of a base's "unet", "vae" or "scheduler"; raises `UserError` where it cannot be read."""
+    """The config of a base's part, e.g. "vae" or "scheduler"; raises `UserError` where it cannot be read."""
     path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -96,7 +98,9 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 
 def find_side_px(folder: Path) -> int:
-    """Side of the pictures that a base with a U-Net was trained on."""
+    """Side of the pictures that a base was trained on."""
+    if read_layout(folder).family == "flux2":
+        return int(read_config(folder, "vae")["sample_size"])
     halvings = len(read_config(folder, "vae")["block_out_channels"]) - 1
     return int(read_config(folder, "unet")["sample_size"]) << halvings
 
@@ -104,6 +108,13 @@ def find_side_px(folder: Path) -> int:
 def is_stable_diffusion_1(folder: Path) -> bool:
     """Whether a base has not only the layout of Stable Diffusion 1.x, but its very shape."""
     return read_layout(folder).family == "sd1" and SHAPE_OF_SD1.items() <= read_config(folder, "unet").items()
+
+
+def is_known_to_others(folder: Path) -> bool:
+    """Whether other tools for artists open a base of this shape."""
+    if read_layout(folder).family == "flux2":
+        return SHAPE_OF_FLUX2.items() <= read_config(folder, "transformer").items()
+    return is_stable_diffusion_1(folder)
 
 
 def _base_files(folder: Path) -> list[Path]:

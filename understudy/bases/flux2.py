@@ -72,6 +72,8 @@ class Flux2Base(Base):
     @classmethod
     def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
         """Flow, at times that are shifted only where the scheduler's are without knowing the size."""
+        if min_snr:
+            raise UserError("min_snr is for bases that predict noise, and this one does not: leave it at 0.")
         config = scheduler.config
         return Flow(1.0 if config.use_dynamic_shifting else config.shift, config.num_train_timesteps)
 

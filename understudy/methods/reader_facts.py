@@ -27,7 +27,9 @@ def describe_for_readers(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> 
 def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
     manifest, base = run.manifest, find_base(recipe.base)
     words, side = recipe.words(manifest.name, manifest.noun), find_side_px(base)
-    is_velocity = read_config(base, "scheduler").get("prediction_type") == "v_prediction"
+    scheduler = read_config(base, "scheduler")
+    prediction = "v" if scheduler.get("prediction_type") == "v_prediction" else "epsilon"
+    is_flow = str(scheduler["_class_name"]).startswith("FlowMatch")
     rights = {"author": manifest.rights.artist, "license": manifest.rights.licence}
     learned_from = f"{len(manifest.drawings)} drawings by {run.recipe.method}"
     spec = {
@@ -39,7 +41,7 @@ def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
         "trigger_phrase": words,
         "usage_hint": f"a picture of {words} waving",
         "resolution": f"{side}x{side}",
-        "prediction_type": "v" if is_velocity else "epsilon",
+        **({} if is_flow else {"prediction_type": prediction}),  # the specification has no word for a flow
         **{name: value for name, value in rights.items() if value != NOT_STATED},
     }
     return {f"modelspec.{name}": value for name, value in spec.items()}
