@@ -31,7 +31,7 @@ LEAST_REFERENCE_PX = 64
 """Side of the smallest picture that the pipeline lets itself be shown."""
 
 LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
-    # What diffusers' own script adapts; the fused layers of the single blocks are their feed-forward part, too.
+    # What diffusers' own script adapts; the fused layers of single blocks are their feed-forward part, too.
     "attention": (
         "to_q",
         "to_k",
@@ -123,7 +123,7 @@ class Flux2Base(Base):
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
-        """Patches (B, 4C, H/2, W/2) less their mean and over their deviation, as the autoencoder knows them."""
+        """Patches (B, 4C, H/2, W/2), evened out by the mean and deviation that the autoencoder knows."""
         vae = self.pipe.vae
         found = vae.encode(pixels_B3HW.to(vae.device, vae.dtype)).latent_dist
         mean, std = (F.pixel_unshuffle(part.float(), PATCH) for part in (found.mean, found.std))

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
+from understudy.domain import UserError
 from understudy.methods.credits import write_weights
 from understudy.methods.noise_rank import follow_noise
 from understudy.recipes import Adapting
@@ -38,8 +39,13 @@ DIFFUSERS_CONFIG = "lora_adapter_metadata"
 
 
 def add_adapter(base: Base, recipe: Adapting) -> dict[str, nn.Parameter]:
-    """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name."""
+    """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name.
+
+    Raises `UserError` where the base has none of the layers that are to be adapted.
+    """
     ends = [end for target in recipe.targets for end in base.lora_targets[target]]
+    if not ends:
+        raise UserError(f"This base has no layers of {', '.join(recipe.targets)}: give --targets attention.")
     weights = _adapt(base.denoiser, ends, recipe)
     if recipe.min_rank:
         follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
