@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -78,7 +79,7 @@ def test_dora_of_three_layers_is_that_of_the_one_of_their_outputs(folder: Path, 
     tensors = to_kohya(write(base, "dora", tmp_path))
     layer = "lora_unet_double_blocks_0_img_attn_qkv"
     attention = base.denoiser.get_submodule("transformer_blocks.0.attn")
-    parts = [attention.get_submodule(f"to_{which}") for which in "qkv"]
+    parts: list[Any] = [attention.get_submodule(f"to_{which}") for which in "qkv"]
     whole = torch.cat([part.get_base_layer().weight for part in parts])
     moved = whole + tensors[f"{layer}.lora_up.weight"] @ tensors[f"{layer}.lora_down.weight"]
     found = tensors[f"{layer}.dora_scale"] * moved / moved.norm(dim=1, keepdim=True)

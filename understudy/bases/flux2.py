@@ -149,7 +149,7 @@ class Flux2Base(Base):
                 img_ids=_number_places(height, width, 1).to(noisy.device),
                 return_dict=False,
             )[0]
-        return answer.float().transpose(1, 2).unflatten(2, (height, width))
+        return answer.float().transpose(1, 2).reshape(noisy.shape)
 
     def as_drawn(self, latents: Tensor) -> Tensor:
         """Row after row: (B, H W, C)."""

@@ -82,7 +82,7 @@ def _fuse(layers: list[Layer]) -> Layer:
     """Several layers of the same input as one, whose outputs are theirs one after another."""
     fused = {
         DOWN: torch.cat([layer[DOWN] for layer in layers]),
-        UP: torch.block_diag(*(layer[UP] for layer in layers)),
+        UP: torch.block_diag(*(layer[UP] for layer in layers)),  # type: ignore[no-untyped-call]
     }
     if MAGNITUDE in layers[0]:
         fused[MAGNITUDE] = torch.cat([layer[MAGNITUDE] for layer in layers])
