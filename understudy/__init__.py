@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Gan,
         Lora,
         PromptOnly,
+        Reference,
         ScratchDiffusion,
         TextualInversion,
     )
@@ -49,6 +50,7 @@ __all__ = [
     "Gan",
     "Lora",
     "PromptOnly",
+    "Reference",
     "Scene",
     "ScratchDiffusion",
     "Sketch",
@@ -88,6 +90,7 @@ _HOMES = {
     "Gan": "recipes",
     "Lora": "recipes",
     "PromptOnly": "recipes",
+    "Reference": "recipes",
     "Scene": "domain",
     "ScratchDiffusion": "recipes",
     "Sketch": "domain",

@@ -16,7 +16,7 @@ from understudy.domain import UserError
 from understudy.recipes import RECIPES, DrawSettings, Recipe, explain, is_usual
 from understudy.runs import StrPath
 
-DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler")
+DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler", "references")
 """The settings of drawing that change the picture."""
 Settings = TypeVar("Settings", bound=BaseModel)
 OWN, USUAL_KNOBS = "Options", "Usual knobs"

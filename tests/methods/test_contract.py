@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.bases.toy_flux2 import make_toy_flux2
 from tests.toy_character import (
     make_lora_recipe,
     make_recipe,
@@ -29,6 +30,7 @@ from understudy.recipes import (
     Learning,
     PromptOnly,
     Recipe,
+    Reference,
     TextualInversion,
 )
 from understudy.runs import Run
@@ -57,6 +59,8 @@ def recipe_of(method: str, base: Path) -> Recipe:
     match method:
         case "prompt-only":
             return PromptOnly(base=str(base))
+        case "reference":
+            return Reference(base=str(base), max_references=2)
         case "gan" | "scratch-diffusion":
             return make_recipe_from_nothing(method)
         case "lora":
@@ -94,9 +98,15 @@ def tensors_of(run: Run) -> dict[str, torch.Tensor]:
     return {f"{file.name} {name}": one for file in files for name, one in load_file(file).items()}
 
 
+@pytest.fixture(scope="session")
+def toy_klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base that can be shown drawings."""
+    return make_toy_flux2(tmp_path_factory.mktemp("klein") / "toy")
+
+
 @pytest.fixture(scope="module", params=VARIANTS)
-def recipe(request: pytest.FixtureRequest, toy_base: Path) -> Recipe:
-    return recipe_of(request.param, toy_base)
+def recipe(request: pytest.FixtureRequest, toy_base: Path, toy_klein: Path) -> Recipe:
+    return recipe_of(request.param, toy_klein if request.param == "reference" else toy_base)
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +230,7 @@ def test_record_says_which_base(run: Run, recipe: Recipe) -> None:
 def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run, recipe: Recipe) -> None:
     needs_base(recipe)
     seen: list[Event] = []
-    scenes = [Scene("a picture of Pip " + "very " * 20, seed) for seed in range(3)]
+    scenes = [Scene("a picture of Pip " + "very " * 120, seed) for seed in range(3)]
     with open_painter(run, notify=seen.append) as painter:
         pictures = list(painter(scenes, FAST))
     steps = [event for event in seen if isinstance(event, Step)]
@@ -244,7 +254,7 @@ def test_the_base_alone_is_what_it_was_before_learning(run: Run, recipe: Recipe)
     with open_base_painter(run) as base, open_painter(run) as painter:
         before, after = (next(each(scenes, FAST)).pixels for each in (base, painter))
     # Of a prompt that does not say the character's name.
-    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly | TextualInversion)
+    assert np.array_equal(before, after) == isinstance(recipe, PromptOnly | Reference | TextualInversion)
 
 
 def test_learning_has_a_footprint(run: Run) -> None:
@@ -267,6 +277,6 @@ def test_a_missing_base_is_a_mistake(method: str, pip: Character, tmp_path: Path
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_missing_device_is_a_mistake(method: str, toy_base: Path, pip: Character, tmp_path: Path) -> None:
+def test_a_missing_device_is_a_mistake(method: str, toy_klein: Path, pip: Character, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="device"):
-        learn(pip, recipe_of(method, toy_base), tmp_path / "run", device="cuda:77")
+        learn(pip, recipe_of(method, toy_klein), tmp_path / "run", device="cuda:77")

@@ -32,6 +32,7 @@ from understudy.commands.verb import (
             "dreambooth",
             "textual-inversion",
             "prompt-only",
+            "reference",
             "gan",
             "scratch-diffusion",
         ]
@@ -39,8 +40,8 @@ from understudy.commands.verb import (
     default="dreambooth-lora",
     show_default=True,
     help="How to learn: an adapter, one without a name of its own, the whole denoiser, or only a word; the "
-    "last three are there to compare with: prompt-only learns nothing, gan and scratch-diffusion know "
-    "nothing but the drawings.",
+    "others are there to compare with: prompt-only and reference learn nothing, the base is told in words or "
+    "shown drawings; gan and scratch-diffusion know nothing but the drawings.",
 )
 @paper_option
 @click.option(

@@ -11,6 +11,7 @@ import understudy.methods.dreambooth as dreambooth
 import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.gan as gan
 import understudy.methods.prompt_only as prompt_only
+import understudy.methods.reference as reference
 import understudy.methods.scratch_diffusion as scratch_diffusion
 import understudy.methods.textual_inversion as textual_inversion
 import understudy.methods.together as together
@@ -31,9 +32,11 @@ from understudy.recipes import (
     Finetune,
     FromNothing,
     Gan,
+    Learning,
     Lora,
     PromptOnly,
     Recipe,
+    Reference,
     ScratchDiffusion,
     TextualInversion,
 )
@@ -71,6 +74,8 @@ def learn(
     """
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
+    if isinstance(recipe, Reference):
+        reference.count_references(recipe)  # refused before anything is made
     manifest = _make_manifest(character, recipe, device)
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
@@ -85,6 +90,8 @@ def learn(
                     textual_inversion.learn(character, recipe, begun, review, listen)
                 case PromptOnly():
                     prompt_only.learn(character, recipe, begun, review, listen, trial)
+                case Reference():
+                    reference.learn(recipe, begun, listen)
                 case Gan():
                     gan.learn(character, recipe, begun, review, listen)
                 case ScratchDiffusion():
@@ -181,6 +188,8 @@ def open_painter(
             painter = textual_inversion.open_painter(opened, recipe, checkpoint, device, notify)
         case PromptOnly():
             painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
+        case Reference():
+            painter = reference.open_painter(opened, recipe, checkpoint, device, notify)
         case Gan():
             painter = gan.open_painter(opened, checkpoint, device)
         case ScratchDiffusion():
@@ -209,7 +218,7 @@ def _make_manifest(character: Character, recipe: Recipe, device: str) -> Manifes
 def _note_half_learned(run: Run, checkpoint: Checkpoint, notify: Notify) -> None:
     """Say so where learning was stopped early: the pictures will be worse than they need be."""
     recipe = run.recipe
-    if isinstance(recipe, PromptOnly) or checkpoint != run.newest() or run.manifest.stopped_at is not None:
+    if not isinstance(recipe, Learning) or checkpoint != run.newest() or run.manifest.stopped_at is not None:
         return
     if checkpoint.step < recipe.steps:
         notify(

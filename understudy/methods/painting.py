@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,11 +14,13 @@ import torch
 
 from understudy.bases.base import Base, count_redrawing_steps
 from understudy.bases.schedulers import make_scheduler
-from understudy.domain import Picture, Pixels, Scene, Sketch, UserError
-from understudy.events import Note, Notify, Step, ignore
-from understudy.methods.masking import Rest, find_rest
+from understudy.domain import Drawing, Picture, Pixels, Scene, Sketch, UserError
+from understudy.events import Note, Notify, ignore
+from understudy.methods.masking import find_rest
 from understudy.methods.planning import list_versions
-from understudy.recipes import DrawSettings, Finetune, Learning, Recipe, place_subject
+from understudy.methods.references import References, check_references, show
+from understudy.methods.telling import Telling
+from understudy.recipes import DrawSettings, Finetune, Learning, Recipe, Reference, place_subject
 from understudy.runs import Checkpoint, Manifest, Run
 
 
@@ -52,13 +55,14 @@ class PipelinePainter:
     """Draws by the pipeline's own call, so that plain diffusers draws the same picture.
 
     `read` turns a scene's prompt into what the base reads; `facts` go into every picture's record; every
-    denoising step is told to `notify`, which may stop the work.
+    denoising step is told to `notify`, which may stop the work. `references` are what it can be shown.
     """
 
     base: Base
     read: Callable[[str], str]
     facts: Mapping[str, str]
     notify: Notify = ignore
+    references: References | None = None
     follows_text: bool = True
 
     def canvas(self, settings: DrawSettings) -> tuple[int, int]:
@@ -73,6 +77,7 @@ class PipelinePainter:
                 )
         if settings.scheduler is not None:  # refused before the work, not with its first picture
             make_scheduler(settings.scheduler, self.base.pipe.scheduler.config)
+        check_references(self.base, settings)
         return sides
 
     def __call__(
@@ -85,18 +90,26 @@ class PipelinePainter:
         if canvas != (own, own):
             self.notify(Note(f"The base was trained at {own} x {own} pixels; other sizes come out worse."))
         note_cut_prompts(self.base, [self.read(scene.prompt) for scene in scenes], self.notify)
-        starts = range(0, len(scenes), settings.batch)
-        for number, first in enumerate(starts):
-            some = scenes[first : first + settings.batch]
-            tell = _Telling(self.notify, number * num_steps, len(starts) * num_steps, num_steps)
+        batches = self._in_batches(scenes, settings)
+        for number, some in enumerate(batches):
+            tell = Telling(self.notify, number * num_steps, len(batches) * num_steps, num_steps)
             drawn = self._draw(some, settings, sketch, tell)
             for scene, pixels in zip(some, drawn, strict=True):
                 yield Picture(scene, pixels, self.record(scene, settings, sketch))
 
+    def _in_batches(self, scenes: Sequence[Scene], settings: DrawSettings) -> list[list[Scene]]:
+        """In their order; the base is shown the same drawings for all of a batch."""
+        size = settings.batch
+        alike = (list(some) for _, some in groupby(scenes, lambda scene: bool(self._shown(scene, settings))))
+        return [some[first : first + size] for some in alike for first in range(0, len(some), size)]
+
+    def _shown(self, scene: Scene, settings: DrawSettings) -> tuple[Drawing, ...]:
+        return () if self.references is None else self.references.shown(scene, settings)
+
     def _draw(
-        self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None, tell: _Telling
+        self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None, tell: Telling
     ) -> Pixels:
-        """A batch: (pictures, height, width, 3)."""
+        """A batch whose scenes are all shown the same: (pictures, height, width, 3)."""
         width, height = self.canvas(settings)
         asked: dict[str, Any] = {
             **self.base.asking(
@@ -104,6 +117,7 @@ class PipelinePainter:
                 [_negative(scene, settings) for scene in scenes],
                 settings.guidance,
             ),
+            **show(self.base, self._shown(scenes[0], settings)),
             "num_inference_steps": settings.steps,
             "generator": [torch.Generator("cpu").manual_seed(scene.seed) for scene in scenes],
             "output_type": "np",
@@ -140,28 +154,9 @@ class PipelinePainter:
             "width": str(width),
             "height": str(height),
             **_describe_sketch(sketch),
+            **({} if self.references is None else self.references.describe(scene, settings)),
             **self.facts,
         }
-
-
-@dataclass(frozen=True)
-class _Telling:
-    """Told by the pipeline after each step: tells how far the work is, and puts back what must stay.
-
-    `done` of all `total` denoising steps were made before the batch, which makes `num_steps`.
-    """
-
-    notify: Notify
-    done: int
-    total: int
-    num_steps: int
-    rest: Rest | None = None
-
-    def __call__(self, pipe: Any, step: int, time: object, tensors: dict[str, Any]) -> dict[str, Any]:
-        # Of the pipeline's own steps, of which some schedulers take two for one.
-        made = self.num_steps * (step + 1) // pipe.num_timesteps
-        self.notify(Step("denoising", self.done + made, self.total))
-        return {} if self.rest is None else {"latents": self.rest.put_back(pipe, step, tensors["latents"])}
 
 
 def _count_steps(settings: DrawSettings, sketch: Sketch | None) -> int:
@@ -205,9 +200,14 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def paint_subject(
-    base: Base, recipe: Finetune, run: Run, checkpoint: Checkpoint, notify: Notify
+    base: Base,
+    recipe: Finetune | Reference,
+    run: Run,
+    checkpoint: Checkpoint,
+    notify: Notify,
+    references: References | None = None,
 ) -> PipelinePainter:
-    """The painter of a base that reads the character's words where a prompt says the name."""
+    """The painter of a base that reads the character's words, and may be shown it, where a prompt says it."""
     manifest = run.manifest
     words = recipe.words(manifest.name, manifest.noun)
     return PipelinePainter(
@@ -215,6 +215,7 @@ def paint_subject(
         lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
         describe_run(run, checkpoint),
         notify,
+        references or References(run),
     )
 
 

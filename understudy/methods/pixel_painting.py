@@ -33,6 +33,8 @@ class PixelPainter:
             raise UserError(f"This run draws {own} x {own} pixels only: leave out the width and the height.")
         if settings.scheduler is not None:
             raise UserError("A method without a base draws in its own way: leave out the scheduler.")
+        if settings.references:
+            raise UserError("A method without a base is shown no drawings: leave out the references.")
         return own, own
 
     def __call__(

@@ -16,6 +16,7 @@ from understudy.domain import Character, Picture, Scene
 from understudy.events import Notify, Step, ignore
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, PipelinePainter, describe_run
+from understudy.methods.references import References
 from understudy.methods.reviewing import Review
 from understudy.recipes import DrawSettings, PromptOnly, place_wording
 from understudy.runs import Checkpoint, Run
@@ -97,7 +98,11 @@ def _scenes(name: str, recipe: PromptOnly) -> list[Scene]:
 def _painter(base: Base, run: Run, wording: str, facts: dict[str, str], notify: Notify) -> PipelinePainter:
     name = run.manifest.name
     return PipelinePainter(
-        base, lambda prompt: base.prompting.complete(place_wording(prompt, name, wording)), facts, notify
+        base,
+        lambda prompt: base.prompting.complete(place_wording(prompt, name, wording)),
+        facts,
+        notify,
+        References(run),
     )
 
 

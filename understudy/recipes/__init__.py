@@ -10,6 +10,7 @@ from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, writ
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, is_usual
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
+from understudy.recipes.reference import Reference
 from understudy.recipes.textual_inversion import TextualInversion
 from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, Precision, PromptOnly
 from understudy.recipes.words import (
@@ -42,6 +43,7 @@ __all__ = [
     "Precision",
     "PromptOnly",
     "Recipe",
+    "Reference",
     "Scheduler",
     "ScratchDiffusion",
     "Target",

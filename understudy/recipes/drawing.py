@@ -9,6 +9,8 @@ from pydantic import Field
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, Knobs
 
 MAX_SIDE_PX = 2048
+MAX_REFERENCES = 10
+"""More than any base can be shown."""
 Scheduler = Literal["dpm++", "dpm++-sde", "ddim", "euler", "euler-a", "unipc", "heun"]
 
 
@@ -29,6 +31,9 @@ class DrawSettings(Knobs):
 
     height: int | None = Field(None, ge=1, le=MAX_SIDE_PX)
     """Pixels from top to bottom."""
+
+    references: int = Field(0, ge=0, le=MAX_REFERENCES)
+    """Drawings that the base is shown beside a prompt, if it can be; 0: as the method does, mostly none."""
 
     scheduler: Scheduler | None = None
     """How noise becomes a picture, step by step: dpm++, dpm++-sde, ddim, euler, euler-a, unipc or heun."""

@@ -13,11 +13,12 @@ from understudy.domain import UserError
 from understudy.recipes.adapting import DreamBoothLora, Lora
 from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.nothing import Gan, ScratchDiffusion
+from understudy.recipes.reference import Reference
 from understudy.recipes.textual_inversion import TextualInversion
 from understudy.recipes.tuning import PromptOnly
 
 Recipe = Annotated[
-    DreamBoothLora | Lora | DreamBooth | TextualInversion | PromptOnly | Gan | ScratchDiffusion,
+    DreamBoothLora | Lora | DreamBooth | TextualInversion | PromptOnly | Reference | Gan | ScratchDiffusion,
     Field(discriminator="method"),
 ]
 RECIPES: dict[str, type[Recipe]] = {
@@ -26,6 +27,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "dreambooth": DreamBooth,
     "textual-inversion": TextualInversion,
     "prompt-only": PromptOnly,
+    "reference": Reference,
     "gan": Gan,
     "scratch-diffusion": ScratchDiffusion,
 }

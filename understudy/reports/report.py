@@ -9,10 +9,11 @@ from pathlib import Path
 
 from understudy.domain import Character, Drawing, Verdict
 from understudy.drawings.keep import kept_character
+from understudy.drawings.references import read_choice
 from understudy.events import Notify, Step, ignore
 from understudy.footprint import Footprint, read_footprint
 from understudy.judges.quality import QualityReport, summarise
-from understudy.recipes import PromptOnly, write_toml
+from understudy.recipes import Learning, PromptOnly, Reference, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.coverage import count_drawings
 from understudy.reports.description import describe, sections
@@ -107,6 +108,9 @@ def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
             chosen = read_wordings(run).chosen
             words = f'"{chosen}"' if chosen else recipe.words(manifest.name, manifest.noun)
             how = f"Not learned: the base {manifest.base} draws {words} from words alone, to compare."
+        case Reference():
+            shown = count_drawings(len(read_choice(run) or ())).lower()
+            how = f"Not learned: the base {manifest.base} is shown {shown} beside each prompt."
         case _:
             steps = newest.step if newest else 0
             basis = f"on the base {manifest.base}" if manifest.base else "without a base"
@@ -144,7 +148,7 @@ def _cards(
 
 def _learning(run: Run) -> dict[str, object]:
     losses = read_losses(run)
-    learns = not isinstance(run.recipe, PromptOnly)
+    learns = isinstance(run.recipe, Learning)
     return {
         "loss_uri": loss_curves(losses) if losses else "",
         "no_loss": "Nothing was logged yet: give the learn command again, it goes on."
