@@ -43,7 +43,7 @@ def test_the_help_says_where_a_method_has_its_own_default() -> None:
     own = {
         method: recipe.model_fields["steps"].default
         for method, recipe in RECIPES.items()
-        if method != "prompt-only"
+        if "steps" in recipe.model_fields
     }
     assert f"[default: {own['dreambooth-lora']}" in steps
     assert f"; gan: {own['gan']}" in steps

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.bases.toy_flux2 import make_toy_flux2
 from tests.commands.calling import PROMPT, mistake
 from understudy.cli import run_command
 from understudy.provenance import read_record
@@ -52,6 +53,35 @@ def test_a_method_learns_draws_is_judged_and_reported(
     assert "drift" in json.loads((run / "judged.json").read_text())
     assert run_command(["report", str(run)]) == 0
     assert f"method = &#34;{method}&#34;" in (run / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_a_base_that_is_shown_drawings_draws_is_judged_and_reported(drawings: Path, tmp_path: Path) -> None:
+    run, klein = tmp_path / "run", make_toy_flux2(tmp_path / "klein")
+    learn = ["learn", str(drawings), "--name", "Mo", "--noun", "girl", "--run", str(run)]
+    assert run_command([*learn, "--method", "reference", "--base", str(klein), "--max-references", "2"]) == 0
+    assert run_command(["draw", str(run), PROMPT, "--count", "1", "--steps", "1"]) == 0
+    assert run_command(["draw", str(run), PROMPT, "--count", "1", "--steps", "1", "--references", "1"]) == 0
+    records = [read_record(picture) for picture in (run / "pictures").glob("*.png")]
+    assert sorted(record["references"].count(".png") for record in records) == [1, 2]
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a picture of {name} waving\n")
+    assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1"]) == 0
+    assert json.loads((run / "judged.json").read_text())["drift"]["value"] == pytest.approx(0, abs=1e-5)
+    assert run_command(["report", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert "is shown 2 drawings beside each prompt" in page
+    assert "This method learns nothing" in page
+
+
+def test_showing_drawings_to_a_base_that_cannot_look_is_a_mistake(
+    drawings: Path, toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    learn: list[str | Path] = ["learn", drawings, "--name", "Mo", "--run", run, "--method", "reference"]
+    assert "FLUX.2 klein" in mistake(capsys, *learn, "--base", toy_base)
+    assert "FLUX.2 klein" in mistake(capsys, *learn)
+    assert not run.exists()
 
 
 def test_mistakes_with_words_and_whole_denoisers(
