@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -19,10 +19,12 @@ from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
+from understudy.methods.loop import has_learned
 from understudy.methods.opening import open_base_of
 from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.processes import Processes, Released, copied, joining
 from understudy.methods.prompt_only import Trial
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
@@ -31,6 +33,7 @@ from understudy.recipes import (
     Finetune,
     FromNothing,
     Gan,
+    Learning,
     Lora,
     PromptOnly,
     Recipe,
@@ -72,26 +75,48 @@ def learn(
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
     manifest = _make_manifest(character, recipe, device)
-    with begin_run(run, recipe, manifest) as begun:
-        note_other_versions(begun.manifest, notify)
-        keep_drawings(character, begun)
-        with measuring(begun, notify, grid_intensity) as listen:
-            match recipe:
-                case DreamBoothLora() | Lora():
-                    dreambooth_lora.learn(character, recipe, begun, review, listen)
-                case DreamBooth():
-                    dreambooth.learn(character, recipe, begun, review, listen)
-                case TextualInversion():
-                    textual_inversion.learn(character, recipe, begun, review, listen)
-                case PromptOnly():
-                    prompt_only.learn(character, recipe, begun, review, listen, trial)
-                case Gan():
-                    gan.learn(character, recipe, begun, review, listen)
-                case ScratchDiffusion():
-                    scratch_diffusion.learn(character, recipe, begun, review, listen)
-                case _:
-                    assert_never(recipe)
+    with joining(recipe, device) as processes:
+        if not processes.is_first:
+            _follow(character, recipe, Path(run), processes)
+            return Run(Path(run))
+        with begin_run(run, recipe, manifest) as begun:
+            note_other_versions(begun.manifest, notify)
+            if processes.count > 1:
+                notify(Note(f"Learning in {processes.count} processes, each with its part of every batch."))
+            keep_drawings(character, begun)
+            with measuring(begun, notify, grid_intensity) as listen:
+                if isinstance(recipe, Learning) and has_learned(begun, recipe, review, listen):
+                    processes.tell(False)
+                else:
+                    _learn(character, recipe, begun, review, listen, trial)
         return begun
+
+
+def _learn(
+    character: Character, recipe: Recipe, run: Run, review: Review, notify: Notify, trial: Trial | None
+) -> None:
+    match recipe:
+        case DreamBoothLora() | Lora():
+            dreambooth_lora.learn(character, recipe, run, review, notify)
+        case DreamBooth():
+            dreambooth.learn(character, recipe, run, review, notify)
+        case TextualInversion():
+            textual_inversion.learn(character, recipe, run, review, notify)
+        case PromptOnly():
+            prompt_only.learn(character, recipe, run, review, notify, trial)
+        case Gan():
+            gan.learn(character, recipe, run, review, notify)
+        case ScratchDiffusion():
+            scratch_diffusion.learn(character, recipe, run, review, notify)
+        case _:
+            assert_never(recipe)
+
+
+def _follow(character: Character, recipe: Recipe, run: Path, processes: Processes) -> None:
+    """Learn as the first process does, with its part of every batch, and keep nothing."""
+    if processes.hear():
+        with copied(run) as copy, suppress(Released):
+            _learn(character, recipe, copy, never_stop, ignore, None)
 
 
 def learn_together(
@@ -136,7 +161,8 @@ def learn_together(
                 joined[run] = recipe
             else:
                 with measuring(run, notify, grid_intensity) as listen:
-                    dreambooth_lora.learn(character, recipe, run, never_stop, listen)
+                    if not has_learned(run, recipe, never_stop, listen):
+                        dreambooth_lora.learn(character, recipe, run, never_stop, listen)
         if joined:
             listen = notify
             for run in joined:
