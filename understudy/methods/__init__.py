@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, assert_never
 
+import torch
+
 import understudy.methods.dreambooth as dreambooth
 import understudy.methods.dreambooth_lora as dreambooth_lora
 import understudy.methods.gan as gan
@@ -147,7 +149,10 @@ def learn_together(
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
-    manifest = _make_manifest(character, first, device).model_copy(update={"learned_with": names})
+    manifest = _make_manifest(character, first, device)
+    # The batch of all is large enough to be shared between threads, which that of one is not.
+    plan = manifest.plan.model_copy(update={"threads": torch.get_num_threads()})
+    manifest = manifest.model_copy(update={"learned_with": names, "plan": plan})
     with ExitStack() as stack:
         runs = [
             stack.enter_context(begin_run(folder, recipe, manifest))

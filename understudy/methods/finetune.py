@@ -58,11 +58,11 @@ def finetune(
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
     processes.tell(True)
     try:
-        learn_steps(tuning, recipe, run, review, notify)
+        is_enough = learn_steps(tuning, recipe, run, review, notify)
     except BaseException:
         tuning.release()
         raise
-    if run.manifest.stopped_at is not None:
+    if is_enough:
         tuning.release()
 
 
