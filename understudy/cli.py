@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +113,8 @@ def _after_a_stop(arguments: Sequence[str]) -> str:
 
 
 def _mistake(sentence: str) -> int:
-    click.echo(f"understudy: {sentence}", err=True)
+    if os.environ.get("RANK", "0") == "0":  # the first of several processes speaks for all
+        click.echo(f"understudy: {sentence}", err=True)
     return MISTAKE
 
 

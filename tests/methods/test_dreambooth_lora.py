@@ -17,21 +17,29 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from tests.toy_character import make_character, make_recipe
+from understudy.bases.base import Base
 from understudy.bases.objectives import Corrupted, Objective
 from understudy.bases.opening import open_base
 from understudy.domain import Character, Scene
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.methods import learn, open_painter
 from understudy.methods.adapters import WEIGHTS_FILE, add_adapter
-from understudy.methods.conditioning import read_once
+from understudy.methods.conditioning import Condition, read_once
 from understudy.methods.examples import Examples, make_decks
-from understudy.methods.finetune import Part, finetune, step_loss
+from understudy.methods.finetune import Part, ask, finetune, weigh
 from understudy.methods.loop import LOG_EVERY
 from understudy.methods.reviewing import Continue, Snapshot, Stop, never_stop
-from understudy.recipes import DrawSettings
+from understudy.recipes import DrawSettings, Finetune
 from understudy.runs import STATE_FILE, Plan, Run, open_run
 
 Tensors = dict[str, torch.Tensor]
+
+
+def step_loss(
+    base: Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
+) -> torch.Tensor:
+    question = ask(base, examples, condition, rows, recipe, step)
+    return weigh(base.predict(question.noisy, question.times, question.prompts), question)
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, assert_never
+
+import torch
 
 import understudy.methods.dreambooth as dreambooth
 import understudy.methods.dreambooth_lora as dreambooth_lora
@@ -20,10 +22,12 @@ from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
+from understudy.methods.loop import has_learned
 from understudy.methods.opening import open_base_of
 from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.processes import Processes, Released, copied, joining
 from understudy.methods.prompt_only import Trial
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
@@ -77,28 +81,50 @@ def learn(
     if isinstance(recipe, Reference):
         reference.count_references(recipe)  # refused before anything is made
     manifest = _make_manifest(character, recipe, device)
-    with begin_run(run, recipe, manifest) as begun:
-        note_other_versions(begun.manifest, notify)
-        keep_drawings(character, begun)
-        with measuring(begun, notify, grid_intensity) as listen:
-            match recipe:
-                case DreamBoothLora() | Lora():
-                    dreambooth_lora.learn(character, recipe, begun, review, listen)
-                case DreamBooth():
-                    dreambooth.learn(character, recipe, begun, review, listen)
-                case TextualInversion():
-                    textual_inversion.learn(character, recipe, begun, review, listen)
-                case PromptOnly():
-                    prompt_only.learn(character, recipe, begun, review, listen, trial)
-                case Reference():
-                    reference.learn(recipe, begun, listen)
-                case Gan():
-                    gan.learn(character, recipe, begun, review, listen)
-                case ScratchDiffusion():
-                    scratch_diffusion.learn(character, recipe, begun, review, listen)
-                case _:
-                    assert_never(recipe)
+    with joining(recipe, device) as processes:
+        if not processes.is_first:
+            _follow(character, recipe, Path(run), processes)
+            return Run(Path(run))
+        with begin_run(run, recipe, manifest) as begun:
+            note_other_versions(begun.manifest, notify)
+            if processes.count > 1:
+                notify(Note(f"Learning in {processes.count} processes, each with its part of every batch."))
+            keep_drawings(character, begun)
+            with measuring(begun, notify, grid_intensity) as listen:
+                if isinstance(recipe, Learning) and has_learned(begun, recipe, review, listen):
+                    processes.tell(False)
+                else:
+                    _learn(character, recipe, begun, review, listen, trial)
         return begun
+
+
+def _learn(
+    character: Character, recipe: Recipe, run: Run, review: Review, notify: Notify, trial: Trial | None
+) -> None:
+    match recipe:
+        case DreamBoothLora() | Lora():
+            dreambooth_lora.learn(character, recipe, run, review, notify)
+        case DreamBooth():
+            dreambooth.learn(character, recipe, run, review, notify)
+        case TextualInversion():
+            textual_inversion.learn(character, recipe, run, review, notify)
+        case PromptOnly():
+            prompt_only.learn(character, recipe, run, review, notify, trial)
+        case Reference():
+            reference.learn(recipe, run, notify)
+        case Gan():
+            gan.learn(character, recipe, run, review, notify)
+        case ScratchDiffusion():
+            scratch_diffusion.learn(character, recipe, run, review, notify)
+        case _:
+            assert_never(recipe)
+
+
+def _follow(character: Character, recipe: Recipe, run: Path, processes: Processes) -> None:
+    """Learn as the first process does, with its part of every batch, and keep nothing."""
+    if processes.hear():
+        with copied(run) as copy, suppress(Released):
+            _learn(character, recipe, copy, never_stop, ignore, None)
 
 
 def learn_together(
@@ -129,7 +155,10 @@ def learn_together(
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
-    manifest = _make_manifest(character, first, device).model_copy(update={"learned_with": names})
+    manifest = _make_manifest(character, first, device)
+    # The batch of all is large enough to be shared between threads, which that of one is not.
+    plan = manifest.plan.model_copy(update={"threads": torch.get_num_threads()})
+    manifest = manifest.model_copy(update={"learned_with": names, "plan": plan})
     with ExitStack() as stack:
         runs = [
             stack.enter_context(begin_run(folder, recipe, manifest))
@@ -143,7 +172,8 @@ def learn_together(
                 joined[run] = recipe
             else:
                 with measuring(run, notify, grid_intensity) as listen:
-                    dreambooth_lora.learn(character, recipe, run, never_stop, listen)
+                    if not has_learned(run, recipe, never_stop, listen):
+                        dreambooth_lora.learn(character, recipe, run, never_stop, listen)
         if joined:
             listen = notify
             for run in joined:

@@ -26,7 +26,6 @@ from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, WriteWeights, finetune
-from understudy.methods.loop import has_learned
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.planning import choose_plan, following
@@ -44,8 +43,6 @@ from understudy.runs import Checkpoint, Plan, Run
 
 def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the recipe's last step."""
-    if has_learned(run, recipe, review, notify):
-        return
     plan = run.manifest.plan
     with following(plan):
         base = _open_in_full(recipe, plan)

@@ -22,7 +22,6 @@ from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, finetune
 from understudy.methods.learned_words import begin_word, load_word, write_word
-from understudy.methods.loop import has_learned
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.planning import following
@@ -34,8 +33,6 @@ from understudy.runs import Checkpoint, Run
 
 def learn(character: Character, recipe: Adapting, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the recipe's last step."""
-    if has_learned(run, recipe, review, notify):
-        return
     plan = run.manifest.plan
     with following(plan):
         base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px)

@@ -16,6 +16,7 @@ from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
 from understudy.methods.loop import Training, learn_steps
 from understudy.methods.optimizers import make_optimizer
+from understudy.methods.processes import ALONE, Processes, find_processes
 from understudy.methods.reviewing import Review
 from understudy.recipes import Finetune
 from understudy.runs import Run
@@ -53,8 +54,16 @@ def finetune(
     step. A run that was killed and went on ends in the same weights, on a CPU bit for bit. Raises `Cancelled`
     when the listener does, after saving.
     """
-    tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull)
-    learn_steps(tuning, recipe, run, review, notify)
+    processes = find_processes()
+    tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
+    processes.tell(True)
+    try:
+        is_enough = learn_steps(tuning, recipe, run, review, notify)
+    except BaseException:
+        tuning.release()
+        raise
+    if is_enough:
+        tuning.release()
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,11 @@ class Question:
     target: Tensor
     weight: Tensor
 
+    def take(self, rows: slice) -> Question:
+        """The part of it that is about some of the examples."""
+        prompts = self.prompts.take(torch.arange(len(self.times), device=self.times.device)[rows])
+        return Question(self.noisy[rows], self.times[rows], prompts, self.target[rows], self.weight[rows])
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -84,6 +98,7 @@ class Tuning:
     training: Training
     write_weights: WriteWeights
     pull: Callable[[], Tensor] | None
+    processes: Processes = ALONE
 
     def step(self, number: int) -> dict[str, Tensor]:
         for part in self.parts:
@@ -91,9 +106,17 @@ class Tuning:
                 # What has learned enough takes no part in backward, nor in the norm of the gradients.
                 for weight in part.weights.values():
                     weight.requires_grad_(number < part.steps)
-        figures = self._add_gradients(number)
+        figures = self.processes.add_up(self._trained, self._add_gradients(number))
         self.apply_gradients(number)
         return figures
+
+    def release(self) -> None:
+        """Tell the processes that follow this one, if it is the first, that no more steps come."""
+        self.processes.release(self._trained, 1 if self.pull is None else 2)
+
+    @property
+    def _trained(self) -> list[nn.Parameter]:
+        return list(self.training.weights.values())
 
     def ask(self, batch: int) -> Question:
         """What the denoiser is asked in a batch; each step has as many as the recipe accumulates."""
@@ -115,13 +138,16 @@ class Tuning:
         num_batches = self.recipe.accumulation
         losses = []
         for batch in batches(number, self.recipe):
-            rows = self.decks.deal(batch)
-            loss = step_loss(self.base, self.examples, self.condition, rows, self.recipe, batch)
+            question = self.ask(batch)
+            mine = question.take(self.processes.rows(len(question.times)))
+            loss = weigh(self.base.predict(mine.noisy, mine.times, mine.prompts), mine)
+            loss = loss * (len(mine.times) / len(question.times))
             torch.autograd.backward(loss / num_batches)
             losses.append(loss.detach())
         figures = {"loss": torch.stack(losses).mean()}
         if self.pull is not None:
-            pulled = self.pull()
+            # Of the weights alone, which all processes have: each adds its part of it.
+            pulled = self.pull() / self.processes.count
             torch.autograd.backward(pulled)
             figures["pull_loss"] = pulled.detach()
         return figures
@@ -145,10 +171,11 @@ def begin_tuning(
     recipe: Finetune,
     write_weights: WriteWeights,
     pull: Callable[[], Tensor] | None = None,
+    processes: Processes = ALONE,
 ) -> Tuning:
     """The learner of `parts` before its first step; see `finetune`."""
-    decks = make_decks(examples, recipe)
-    return Tuning(base, parts, examples, condition, recipe, decks, _begin(parts, recipe), write_weights, pull)
+    decks, training = make_decks(examples, recipe), _begin(parts, recipe)
+    return Tuning(base, parts, examples, condition, recipe, decks, training, write_weights, pull, processes)
 
 
 def _share_of_rate(recipe: Finetune, step: int) -> float:
@@ -160,14 +187,6 @@ def _share_of_rate(recipe: Finetune, step: int) -> float:
 def batches(step: int, recipe: Finetune) -> range:
     """The numbers of the batches whose gradients make a step, counted from 0 over all steps."""
     return range(step * recipe.accumulation, (step + 1) * recipe.accumulation)
-
-
-def step_loss(
-    base: Base, examples: Examples, condition: Condition, rows: list[int], recipe: Finetune, step: int
-) -> Tensor:
-    """The weighted loss of the examples in `rows`, with the randomness of (seed, step)."""
-    question = ask(base, examples, condition, rows, recipe, step)
-    return weigh(base.predict(question.noisy, question.times, question.prompts), question)
 
 
 def ask(

@@ -26,7 +26,7 @@ from understudy.methods.credits import describe_learning, write_weights
 from understudy.methods.drawn_pixels import DrawnPixels, make_pixels
 from understudy.methods.examples import keyed
 from understudy.methods.gan_networks import Opinion, Scorer, Shape, make_generator, make_scorer, set_weights
-from understudy.methods.loop import Training, has_learned, learn_steps
+from understudy.methods.loop import Training, learn_steps
 from understudy.methods.painting import Painter, describe_run
 from understudy.methods.pixel_painting import PixelPainter, seeded_noise
 from understudy.methods.planning import choose_plan, following
@@ -42,8 +42,6 @@ ADAM_BETA2 = 0.999
 
 def learn(character: Character, recipe: Gan, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the recipe's last step."""
-    if has_learned(run, recipe, review, notify):
-        return
     with following(run.manifest.plan):
         device = run.manifest.plan.device
         players = _begin(make_pixels(character, recipe, device, notify), recipe, run, device)

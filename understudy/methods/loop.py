@@ -124,12 +124,12 @@ def has_learned(run: Run, recipe: Learning, review: Review, notify: Notify) -> b
     return finished
 
 
-def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, notify: Notify) -> None:
+def learn_steps(learner: Learner, recipe: Learning, run: Run, review: Review, notify: Notify) -> bool:
     """Let `learner` learn from where the run is to the recipe's steps, or until the reviewer says stop.
 
-    Raises `Cancelled` when the listener does, after saving.
+    Returns whether the reviewer did. Raises `Cancelled` when the listener does, after saving.
     """
-    learn_at_once([Member(learner, run)], lambda step: [learner.step(step)], recipe, review, notify)
+    return learn_at_once([Member(learner, run)], lambda step: [learner.step(step)], recipe, review, notify)
 
 
 def learn_at_once(
@@ -138,11 +138,12 @@ def learn_at_once(
     recipe: Learning,
     review: Review,
     notify: Notify,
-) -> None:
+) -> bool:
     """Let `make_step` make all members' steps, with a log, checkpoints and reviews for each run.
 
     It returns the figures of each. They go on from the newest checkpoint that all have, to the recipe's steps
-    or until the reviewer says stop of all. Raises `Cancelled` when the listener does, after saving.
+    or until the reviewer says stop of all; returns whether that was it. Raises `Cancelled` when the listener
+    does, after saving.
     """
 
     def save(step: int, keep: bool) -> list[Checkpoint]:
@@ -181,10 +182,11 @@ def learn_at_once(
         try:
             notify(Step("learning", done, recipe.steps, _mean_of(averages)))
             if keep and _review_all(members, checkpoints, recipe, review):
-                return
+                return True
         except Cancelled:
             save(done, keep)
             raise
+    return False
 
 
 def common_step(runs: Sequence[Run]) -> int:

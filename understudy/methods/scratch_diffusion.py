@@ -21,7 +21,7 @@ from understudy.methods.credits import describe_learning, write_weights
 from understudy.methods.denoising import Denoiser, Levels, NextLevel, make_velocity_levels
 from understudy.methods.drawn_pixels import DrawnPixels, make_pixels
 from understudy.methods.examples import keyed
-from understudy.methods.loop import Training, has_learned, learn_steps
+from understudy.methods.loop import Training, learn_steps
 from understudy.methods.painting import Painter, describe_run
 from understudy.methods.pixel_painting import PixelPainter, seeded_noise
 from understudy.methods.planning import choose_plan, following
@@ -63,8 +63,6 @@ def find_words(text: str) -> list[str]:
 
 def learn(character: Character, recipe: ScratchDiffusion, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the last step; raises `UserError` where captions are missing."""
-    if has_learned(run, recipe, review, notify):
-        return
     shape = _shape(character, recipe)
     with following(run.manifest.plan):
         device = run.manifest.plan.device
