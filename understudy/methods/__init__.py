@@ -24,6 +24,7 @@ from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.prompt_only import Trial
+from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
     DreamBooth,
@@ -71,6 +72,7 @@ def learn(
     """
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
+        check_family(recipe)
     manifest = _make_manifest(character, recipe, device)
     with begin_run(run, recipe, manifest) as begun:
         note_other_versions(begun.manifest, notify)
@@ -122,6 +124,7 @@ def learn_together(
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
+    check_family(first)
     manifest = _make_manifest(character, first, device).model_copy(update={"learned_with": names})
     with ExitStack() as stack:
         runs = [

@@ -38,7 +38,7 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
         return
     plan = run.manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px)
+        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px, recipe.size_shift)
         word = begin_word(base, recipe, character)
         examples = resident_examples(base, character, recipe, run, notify)
         parts = [Part(add_adapter(base, recipe), recipe.learning_rate)]

@@ -35,7 +35,7 @@ def learn(character: Character, recipe: TextualInversion, run: Run, review: Revi
         return
     plan = run.manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px)
+        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.size_px, recipe.size_shift)
         parts = [Part(begin_word(base, recipe, character), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
         condition = read_in_the_step(base, examples)
