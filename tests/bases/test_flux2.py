@@ -20,6 +20,7 @@ from understudy.domain import Scene, Sketch, UserError
 from understudy.methods.adapters import add_adapter
 from understudy.methods.finetune import Question, weigh
 from understudy.methods.painting import PipelinePainter
+from understudy.methods.refusing import check_family
 from understudy.recipes import DrawSettings, DreamBoothLora, Target
 from understudy.runs import Plan
 
@@ -149,9 +150,9 @@ def test_attention_is_what_diffusers_own_script_adapts(base: Base) -> None:
     }
 
 
-def test_layers_that_it_lacks_are_refused(base: Base) -> None:
-    with pytest.raises(UserError, match="--targets attention"):
-        add_adapter(base, DreamBoothLora(targets=("convolutions", "time")))
+def test_layers_that_it_lacks_are_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="take as targets any of attention"):
+        check_family(DreamBoothLora(base=str(folder), targets=("convolutions", "time")))
 
 
 # ---------------------------------------------------------------- words
@@ -186,8 +187,8 @@ def test_a_distilled_one_is_asked_once_a_step_and_only_what_it_knows(tmp_path: P
 # ---------------------------------------------------------------- from a sketch
 
 
-def shade(value: int, strength: float) -> Sketch:
-    return Sketch(np.full((32, 48, 3), value, np.uint8), strength)
+def shade(value: int, strength: float, width: int = 48) -> Sketch:
+    return Sketch(np.full((32, width, 3), value, np.uint8), strength)
 
 
 def test_a_sketch_left_wholly_is_only_noise(base: Base) -> None:
@@ -213,9 +214,16 @@ def test_from_a_sketch_the_last_steps_are_taken(base: Base, monkeypatch: pytest.
     draw(base, Scene("Pip", 1), Sketch(np.full((32, 32, 3), 200, np.uint8), 0.5))
     assert len(times[0]) == FEW.steps
     assert times[1] == pytest.approx(times[0][2:])
-    begun = base.beginning(np.full((32, 32, 3), 200, np.uint8), 0.5, FEW.steps, [1])
+    grey = np.full((32, 32, 3), 200, np.uint8)
+    begun = base.beginning(base.redrawing_pipe(None), grey, 0.5, FEW.steps, [1])
     share = times[1][0] / 1000
     clean = base.encode_image(torch.full((1, 3, 32, 32), 200 / 127.5 - 1)).mean
     latents = begun["latents"]
     assert isinstance(latents, Tensor)
     assert ((latents - (1 - share) * clean) / share).std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_another_scheduler_begins_from_a_sketch_too(base: Base) -> None:
+    settings = FEW.model_copy(update={"scheduler": "unipc"})
+    light, dark = (draw(base, Scene("Pip", 1), shade(value, 0.5, 32), settings) for value in (250, 5))
+    assert not np.array_equal(light, dark)

@@ -7,12 +7,14 @@ from typing import assert_never
 
 import torch
 
+from tests.bases.toy_flux import make_toy_flux
 from tests.bases.toy_flux2 import make_toy_flux2
+from tests.bases.toy_sd3 import make_toy_sd3
 from tests.bases.toy_sdxl import make_toy_sdxl
 from tests.toy_base import make_toy_base
 from understudy.bases.layouts import Family
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux2")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "sd3", "flux", "flux2")
 
 
 def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
@@ -25,9 +27,13 @@ def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
                 return make_toy_base(folder, seed=seed, addition=None)
             case "sdxl":
                 return make_toy_sdxl(folder)
+            case "sd3":
+                return make_toy_sd3(folder)
+            case "flux":
+                return make_toy_flux(folder)
             case "flux2":
                 return make_toy_flux2(folder)
-            case "sd3" | "flux" | "qwen" | "zimage":
+            case "qwen" | "zimage":
                 raise NotImplementedError(family)
             case _:
                 assert_never(family)

@@ -14,7 +14,7 @@ from tests.bases.toy_flux2 import make_toy_flux2
 from understudy.bases.base import Base
 from understudy.bases.opening import open_base
 from understudy.methods.adapters import WEIGHTS_FILE, add_adapter, write_adapter
-from understudy.methods.kohya_flux2 import to_kohya
+from understudy.methods.kohya_flux2 import to_kohya_flux2
 from understudy.recipes import Adapter, DreamBoothLora
 from understudy.runs import Plan
 
@@ -58,14 +58,14 @@ def write(base: Base, adapter: Adapter, folder: Path) -> dict[str, Tensor]:
 def test_plain_diffusers_answers_as_what_was_learned(adapter: Adapter, folder: Path, tmp_path: Path) -> None:
     learned, other = open_toy(folder), open_toy(folder)
     before = answer(other)
-    save_file(to_kohya(write(learned, adapter, tmp_path)), tmp_path / "kohya.safetensors")
+    save_file(to_kohya_flux2(write(learned, adapter, tmp_path)), tmp_path / "kohya.safetensors")
     other.pipe.load_lora_weights(tmp_path, weight_name="kohya.safetensors")
     assert torch.allclose(answer(other), answer(learned), atol=1e-4)
     assert not torch.allclose(answer(other), before, atol=1e-3)
 
 
 def test_layers_have_the_names_that_other_tools_know(folder: Path, tmp_path: Path) -> None:
-    tensors = to_kohya(write(open_toy(folder), "lora", tmp_path))
+    tensors = to_kohya_flux2(write(open_toy(folder), "lora", tmp_path))
     layers = {name.partition(".")[0] for name in tensors}
     assert layers == {f"lora_unet_{layer}" for layer in ALL_LAYERS}
     for layer in layers:
@@ -76,7 +76,7 @@ def test_layers_have_the_names_that_other_tools_know(folder: Path, tmp_path: Pat
 
 def test_dora_of_three_layers_is_that_of_the_one_of_their_outputs(folder: Path, tmp_path: Path) -> None:
     base = open_toy(folder)
-    tensors = to_kohya(write(base, "dora", tmp_path))
+    tensors = to_kohya_flux2(write(base, "dora", tmp_path))
     layer = "lora_unet_double_blocks_0_img_attn_qkv"
     attention = base.denoiser.get_submodule("transformer_blocks.0.attn")
     parts: list[Any] = [attention.get_submodule(f"to_{which}") for which in "qkv"]
@@ -91,4 +91,4 @@ def test_dora_of_three_layers_is_that_of_the_one_of_their_outputs(folder: Path, 
 def test_layers_of_other_families_have_no_name_in_it() -> None:
     for name in ("unet.conv_in.lora_A.weight", "transformer.norm_out.linear.lora_A.weight"):
         with pytest.raises(ValueError, match="no name"):
-            to_kohya({name: torch.zeros(1, 1)})
+            to_kohya_flux2({name: torch.zeros(1, 1)})

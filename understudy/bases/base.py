@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from diffusers import DiffusionPipeline
@@ -26,6 +26,11 @@ NO_REFERENCES = (
     "leave the references out."
 )
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+NO_WORDS = (
+    "This base learns no new word, its pipeline could not read it: "
+    "take --method dreambooth-lora without --vectors."
+)
+NO_READERS = "The text encoders of this base are not trained here: leave text_learning_rate at 0."
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,13 @@ class Base(ABC):
     without: ClassVar[Mapping[str, object]] = {}
     """What the folder's pipeline is opened without."""
     text_parts: ClassVar[tuple[str, ...]] = ()
-    """The pipeline's names for what reads the words and can be trained, or learn a word."""
+    """The pipeline's names for what reads the words and can be trained."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()
     """The same ends of these."""
     max_references: ClassVar[int] = 0
     """How many drawings it can be shown beside a prompt."""
+    learns_words: ClassVar[bool] = False
+    """Whether it can be taught a word that its pipeline reads."""
 
     @classmethod
     @abstractmethod
@@ -75,6 +82,10 @@ class Base(ABC):
     def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
         """What the base was trained to predict, as its scheduler says; `min_snr` as in `open_base`."""
         return make_objective(scheduler.config, scheduler.alphas_cumprod.float().cpu(), min_snr)
+
+    def shifting_by_size(self) -> Self:
+        """The same, learning at the noise that its size needs; raises `UserError` where it knows of none."""
+        raise UserError("This base learns all sizes at the same noise: leave size_shift out.")
 
     @property
     def denoiser(self) -> nn.Module:
@@ -122,15 +133,6 @@ class Base(ABC):
         """What else the family's pipelines must be told when they are made."""
         return {}
 
-    def beginning(
-        self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
-    ) -> dict[str, object]:
-        """What the redrawing pipeline's call is given to begin a picture for each seed from one.
-
-        pixels (height, width, 3) have the canvas's size; `strength` is as in `Sketch`.
-        """
-        return {"image": [Image.fromarray(pixels)] * len(seeds), "strength": strength}
-
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """What the pipelines' call is given besides to be shown drawings, up to `max_references` of them."""
         raise UserError(NO_REFERENCES)
@@ -138,6 +140,25 @@ class Base(ABC):
     @abstractmethod
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """What the pipeline's call is given for these prompts."""
+
+    def redrawing(self, width: int, height: int) -> dict[str, object]:
+        """What the pipeline that draws from another picture is told of its size: most take the picture's."""
+        return {}
+
+    def count_redrawn(self, steps: int, strength: float) -> int:
+        """How many of `steps` that pipeline takes, counting as it does."""
+        return min(int(steps * strength), steps)
+
+    def beginning(
+        self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
+    ) -> dict[str, object]:
+        """What the call of `redrawing_pipe`'s `pipe` is given to begin a picture for each seed from one.
+
+        pixels (height, width, 3) have the canvas's size; `strength` is as in `Sketch`.
+        """
+        height, width = pixels.shape[:2]
+        under = [Image.fromarray(pixels)] * len(seeds)
+        return {"image": under, "strength": strength, **self.redrawing(width, height)}
 
     @abstractmethod
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
@@ -169,24 +190,16 @@ class Base(ABC):
 
     def read_tokens(self, tokens: Conditioning) -> Conditioning:
         """What `encode_prompt` gives for these tokens, but gradients flow through it."""
-        raise UserError("The text encoders of this base are not trained here: leave text_learning_rate at 0.")
+        raise UserError(NO_READERS)
 
     def add_word(self, word: str, num_vectors: int, initial: str) -> nn.Parameter:
         """Teach the base a word, as `words.add_word` says; returns its vectors (num_vectors, width)."""
-        raise UserError(
-            "This base learns no new word, its pipeline could not read it: "
-            "take --method dreambooth-lora without --vectors."
-        )
+        raise UserError(NO_WORDS)
 
     def _computing(self) -> torch.autocast:
         """In the plan's precision, whatever the weights' own."""
         precision = self.plan.precision
         return torch.autocast(self.pipe.device.type, DTYPES[precision], precision != "fp32")
-
-
-def count_redrawing_steps(num_steps: int, strength: float) -> int:
-    """How many denoising steps a picture takes from a sketch: the last ones only, as diffusers does."""
-    return min(int(num_steps * strength), num_steps)
 
 
 def redrawing_noise(seed: int, shape: torch.Size) -> Tensor:

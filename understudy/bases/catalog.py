@@ -14,15 +14,6 @@ from understudy.recipes import PUPPET
 
 PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
 INDEX_FILE = "model_index.json"
-SHAPE_OF_SD1 = {
-    "block_out_channels": [320, 640, 1280, 1280],
-    "cross_attention_dim": 768,
-    "layers_per_block": 2,
-    "in_channels": 4,
-}
-"""What tells its U-Net from others."""
-SHAPE_OF_FLUX2 = {"in_channels": 128, "attention_head_dim": 128, "axes_dims_rope": [32, 32, 32, 32]}
-"""What FLUX.2's transformers of all sizes have in common."""
 
 
 def find_base(name_or_path: str) -> Path:
@@ -98,23 +89,12 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 
 def find_side_px(folder: Path) -> int:
-    """Side of the pictures that a base was trained on."""
-    if read_layout(folder).family == "flux2":
-        return int(read_config(folder, "vae")["sample_size"])
-    halvings = len(read_config(folder, "vae")["block_out_channels"]) - 1
-    return int(read_config(folder, "unet")["sample_size"]) << halvings
-
-
-def is_stable_diffusion_1(folder: Path) -> bool:
-    """Whether a base has not only the layout of Stable Diffusion 1.x, but its very shape."""
-    return read_layout(folder).family == "sd1" and SHAPE_OF_SD1.items() <= read_config(folder, "unet").items()
-
-
-def is_known_to_others(folder: Path) -> bool:
-    """Whether other tools for artists open a base of this shape."""
-    if read_layout(folder).family == "flux2":
-        return SHAPE_OF_FLUX2.items() <= read_config(folder, "transformer").items()
-    return is_stable_diffusion_1(folder)
+    """Side of the pictures that a base was trained on: its denoiser says it, in latents, or its encoder."""
+    denoiser = read_config(folder, read_layout(folder).denoiser)
+    autoencoder = read_config(folder, "vae")
+    if "sample_size" in denoiser:
+        return int(denoiser["sample_size"]) << (len(autoencoder["block_out_channels"]) - 1)
+    return int(autoencoder["sample_size"])
 
 
 def _base_files(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from understudy.bases.base import Base, Latents, count_redrawing_steps, redrawing_noise
+from understudy.bases.base import Base, Latents, redrawing_noise
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Flow, Objective
 from understudy.domain import Pixels, UserError
@@ -97,19 +97,18 @@ class Flux2Base(Base):
         return asked
 
     def beginning(
-        self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
+        self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
     ) -> dict[str, object]:
         """The last of the steps, from the picture as noisy as it must be before them.
 
         What the family has to redraw with shows the picture as a reference, too, and so cannot leave it.
         """
         height, width = pixels.shape[:2]
-        taken = count_redrawing_steps(num_steps, strength)
-        sigmas = np.linspace(1.0, 1 / num_steps, num_steps)[num_steps - taken :]
+        sigmas = np.linspace(1.0, 1 / steps, steps)[steps - self.count_redrawn(steps, strength) :]
         picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         clean = self.encode_image(picture).mean
         noise = torch.stack([redrawing_noise(seed, clean.shape[1:]) for seed in seeds]).to(clean)
-        share = self._first_noise(sigmas, num_steps, clean.shape[-2] * clean.shape[-1])
+        share = _first_noise(pipe.scheduler, sigmas, compute_empirical_mu(clean[0, 0].numel(), steps))
         return {
             "latents": (1 - share) * clean + share * noise,
             "sigmas": sigmas.tolist(),
@@ -180,11 +179,12 @@ class Flux2Base(Base):
         mean, variance = vae.bn.running_mean.float(), vae.bn.running_var.float()
         return mean[None, :, None, None], (variance + vae.config.batch_norm_eps).sqrt()[None, :, None, None]
 
-    def _first_noise(self, sigmas: Any, num_steps: int, num_latents: int) -> float:
-        """The share of noise before the first of these steps, as the scheduler shifts them."""
-        scheduler = type(self.pipe.scheduler).from_config(self.pipe.scheduler.config)
-        scheduler.set_timesteps(sigmas=sigmas, mu=compute_empirical_mu(num_latents, num_steps))
-        return float(scheduler.sigmas[0])
+
+def _first_noise(scheduler: Any, sigmas: Any, mu: float) -> float:
+    """The share of noise before the first of these steps, as the scheduler shifts them."""
+    fresh = type(scheduler).from_config(scheduler.config)
+    fresh.set_timesteps(sigmas=sigmas, mu=mu)
+    return float(fresh.sigmas[0])
 
 
 def _number_places(height: int, width: int, length: int) -> Tensor:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.utils import logging as diffusers_logging
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
+from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
 from understudy.bases.sd1 import Sd1Base
+from understudy.bases.sd3 import Sd3Base
 from understudy.bases.sdxl import SdxlBase
 from understudy.domain import UserError
 from understudy.runs import Plan
@@ -25,21 +29,27 @@ SMALL_SIDE = 32
 """Latents; with more, attention from every place to every other at once takes too much memory."""
 
 
-def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) -> Base:
+def open_base(
+    folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0, size_shift: bool = False
+) -> Base:
     """Open the base in `folder` (see `catalog.find_base`), without the network.
 
     `min_snr` caps the weight of nearly clean pictures in its objective; `size_px` is the side of the pictures
-    to learn and draw, 0 for the base's own. Raises `UserError` if it cannot be loaded.
+    to learn and draw, 0 for the base's own; with `size_shift` it decides the noise to learn at. Raises
+    `UserError` if it cannot be loaded, or has no such objective.
     """
     layout = read_layout(folder)
     kind = find_kind(layout.family)
-    pipe = _load(kind, folder, DTYPES[plan.precision])
+    left_out = {part: None for part in layout.optional if not (folder / part).is_dir()}
+    pipe = _load(kind, folder, DTYPES[plan.precision], left_out)
     pipe.to(plan.device)
-    for part in layout.weighted:
-        pipe.components[part].requires_grad_(False).eval()
+    for part in pipe.components.values():
+        if isinstance(part, nn.Module):
+            part.requires_grad_(False).eval()
     _speed_up(pipe, plan)
     objective = kind.find_objective(pipe.scheduler, min_snr)
-    return kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    return base.shifting_by_size() if size_shift else base
 
 
 def find_kind(family: Family) -> type[Base]:
@@ -49,9 +59,13 @@ def find_kind(family: Family) -> type[Base]:
             return Sd1Base
         case "sdxl":
             return SdxlBase
+        case "sd3":
+            return Sd3Base
+        case "flux":
+            return FluxBase
         case "flux2":
             return Flux2Base
-        case "sd3" | "flux" | "qwen" | "zimage":
+        case "qwen" | "zimage":
             raise NotImplementedError(family)
         case _:
             assert_never(family)
@@ -65,7 +79,7 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
         unet.set_attn_processor(AttnProcessor())
 
 
-def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
+def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[str, None]) -> Any:
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     with warnings.catch_warnings():
@@ -77,6 +91,7 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
                 local_files_only=True,
                 use_safetensors=True,  # anything else is pickle, which runs what is in it
                 **kind.without,
+                **left_out,
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)

@@ -21,7 +21,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
-from understudy.domain import UserError
 from understudy.methods.credits import write_weights
 from understudy.methods.noise_rank import follow_noise
 from understudy.recipes import Adapting
@@ -39,13 +38,8 @@ DIFFUSERS_CONFIG = "lora_adapter_metadata"
 
 
 def add_adapter(base: Base, recipe: Adapting) -> dict[str, nn.Parameter]:
-    """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name.
-
-    Raises `UserError` where the base has none of the layers that are to be adapted.
-    """
+    """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name."""
     ends = [end for target in recipe.targets for end in base.lora_targets[target]]
-    if not ends:
-        raise UserError(f"This base has no layers of {', '.join(recipe.targets)}: give --targets attention.")
     weights = _adapt(base.denoiser, ends, recipe)
     if recipe.min_rank:
         follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
@@ -148,18 +142,22 @@ def _configure(recipe: Adapting, layers: Sequence[str]) -> PeftConfig:
 
 
 def _find_layers(network: nn.Module, ends: Sequence[str], recipe: Adapting) -> list[str]:
-    """The ends themselves; for oft the layers' whole names, without the convolutions that it cannot rotate.
+    """The names of the layers that end so; for oft without the convolutions that it cannot rotate.
 
-    peft 0.21 adds up the overlapping patches of a 3x3 convolution: even a rotation by nothing changes it.
+    An end that begins with a dot is of no layer of the network itself, only of those in its blocks. peft 0.21
+    adds up the overlapping patches of a 3x3 convolution: even a rotation by nothing changes it.
     """
-    if recipe.adapter != "oft":
-        return list(ends)
+    within = tuple(end if end.startswith(".") else f".{end}" for end in ends)
     return [
         name
         for name, layer in network.named_modules()
-        if name.endswith(tuple(f".{end}" for end in ends)) or name in ends
-        if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1))
+        if name.endswith(within) or name in ends
+        if recipe.adapter != "oft" or _can_rotate(layer)
     ]
+
+
+def _can_rotate(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1))
 
 
 def _name_in_file(name: str, recipe: Adapting, part: str) -> str:

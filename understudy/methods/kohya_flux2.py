@@ -38,7 +38,7 @@ Layer = Mapping[str, Tensor]
 """What a file holds of one layer, by the factor's name."""
 
 
-def to_kohya(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_kohya_flux2(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a file that `adapters.write_adapter` wrote of a FLUX.2, in kohya's form.
 
     Their strength is in the weights, so each layer's alpha is its rank. Raises `ValueError` for others.

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from understudy.bases.base import Base, count_redrawing_steps
+from understudy.bases.base import Base
 from understudy.bases.schedulers import make_scheduler
 from understudy.domain import Drawing, Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, ignore
@@ -85,7 +85,7 @@ class PipelinePainter:
     ) -> Iterator[Picture]:
         """Each picture starts from noise of its own seed, made on the CPU: its batch changes last digits."""
         canvas = self.canvas(settings)
-        num_steps = _count_steps(settings, sketch)
+        num_steps = _count_steps(self.base, settings, sketch)
         own = self.base.size_px
         if canvas != (own, own):
             self.notify(Note(f"The base was trained at {own} x {own} pixels; other sizes come out worse."))
@@ -135,7 +135,7 @@ class PipelinePainter:
                 tell = replace(tell, rest=find_rest(self.base, sketch.pixels, sketch.mask, seeds))
                 asked |= {"callback_on_step_end": tell, "callback_on_step_end_tensor_inputs": ["latents"]}
             pipe = self.base.redrawing_pipe(settings.scheduler)
-            begun = self.base.beginning(sketch.pixels, sketch.strength, settings.steps, seeds)
+            begun = self.base.beginning(pipe, sketch.pixels, sketch.strength, settings.steps, seeds)
             images = pipe(**asked, **begun).images
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
@@ -159,11 +159,11 @@ class PipelinePainter:
         }
 
 
-def _count_steps(settings: DrawSettings, sketch: Sketch | None) -> int:
+def _count_steps(base: Base, settings: DrawSettings, sketch: Sketch | None) -> int:
     """How many denoising steps a picture takes: from a sketch, the last of them only, as diffusers does."""
     if sketch is None:
         return settings.steps
-    num_steps = count_redrawing_steps(settings.steps, sketch.strength)
+    num_steps = base.count_redrawn(settings.steps, sketch.strength)
     if num_steps < 1:
         raise UserError(
             f"A strength of {sketch.strength:g} leaves none of {settings.steps} steps: raise one of them."
