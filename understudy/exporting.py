@@ -108,7 +108,7 @@ def _pack_adapter(run: Run, recipe: Adapting, form: Form, checkpoint: Checkpoint
         with safe_open(path, "pt") as file:
             return pack_weights(tensors, {**file.metadata(), **facts})
     family = read_layout(find_base(recipe.base)).family
-    if family == "flux" and recipe.adapter in OF_LYCORIS:
+    if family in ("flux", "kontext") and recipe.adapter in OF_LYCORIS:
         raise UserError(
             f"In kohya's form several layers of FLUX are one, which {recipe.adapter} does not allow: "
             "take --format diffusers."

@@ -102,8 +102,7 @@ def first_step(base: Base, noisy: Tensor, prompts: list[str], monkeypatch: pytes
         **base.asking(prompts, [""] * len(prompts), 1.0),
         num_inference_steps=2,
         latents=noisy if type(pipe) in PACK_WHAT_THEY_ARE_GIVEN else base.as_drawn(noisy),
-        width=base.size_px,
-        height=base.size_px,
+        **base.sizing(base.size_px, base.size_px),
         output_type="latent",
     )
     return heard[0]
@@ -172,8 +171,7 @@ def plainly(pipe: Any, base: Base, prompt: str, seed: int) -> Pixels:
         **base.asking([prompt], [""], FEW.guidance),
         num_inference_steps=FEW.steps,
         generator=[torch.Generator().manual_seed(seed)],
-        width=base.size_px,
-        height=base.size_px,
+        **base.sizing(base.size_px, base.size_px),
         output_type="np",
     ).images
     pixels: Pixels = np.round(image[0] * 255).astype(np.uint8)
@@ -200,7 +198,7 @@ def test_plain_diffusers_draws_the_same_with_it(
     assert has_form != any("in diffusers' form, which ComfyUI reads as well" in text for text in said)
     is_kohya = {name.startswith("lora_unet_") for name in load_file(path)}
     assert is_kohya == {form == "kohya" and has_form}
-    if family == "flux":
+    if family in ("flux", "kontext"):
         read_kohya_at_toy_size(monkeypatch)
     base = open_base(folder, PLAN)
     pipe = base.drawing_pipe(None)

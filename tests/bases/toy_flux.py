@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import (
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+)
 from diffusers.loaders import lora_conversion_utils, lora_pipeline
 from transformers import CLIPTextModel
 
@@ -21,10 +26,12 @@ CONVERT = "_convert_kohya_flux_lora_to_diffusers"
 WIDTHS_OF_FLUX = "[3072, 3072, 3072, 12288]"
 
 
-def make_toy_flux(folder: Path, told_guidance: bool = True) -> Path:
+def make_toy_flux(
+    folder: Path, told_guidance: bool = True, kind: type[DiffusionPipeline] = FluxPipeline
+) -> Path:
     """Write it with random weights."""
     tokenizer, tokenizer_2 = make_tokenizer(), make_t5_tokenizer()
-    pipe = FluxPipeline(
+    pipe = kind(
         vae=make_shifted_autoencoder(),
         text_encoder=CLIPTextModel(make_text_config(tokenizer, WIDTH)),
         text_encoder_2=make_t5(tokenizer_2, T5_WIDTH),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 import torch
+from diffusers import FluxKontextPipeline
 
 from tests.bases.toy_flux import make_toy_flux
 from tests.bases.toy_flux2 import make_toy_flux2
@@ -14,7 +15,7 @@ from tests.bases.toy_sdxl import make_toy_sdxl
 from tests.toy_base import make_toy_base
 from understudy.bases.layouts import Family
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "sd3", "flux", "flux2")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "sd3", "flux", "kontext", "flux2")
 
 
 def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
@@ -31,6 +32,8 @@ def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
                 return make_toy_sd3(folder)
             case "flux":
                 return make_toy_flux(folder)
+            case "kontext":
+                return make_toy_flux(folder, kind=FluxKontextPipeline)
             case "flux2":
                 return make_toy_flux2(folder)
             case "qwen" | "zimage":

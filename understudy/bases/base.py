@@ -141,6 +141,10 @@ class Base(ABC):
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """What the pipeline's call is given for these prompts."""
 
+    def sizing(self, width: int, height: int) -> dict[str, object]:
+        """What the pipeline that draws from noise alone is told of its size."""
+        return {"width": width, "height": height}
+
     def redrawing(self, width: int, height: int) -> dict[str, object]:
         """What the pipeline that draws from another picture is told of its size: most take the picture's."""
         return {}

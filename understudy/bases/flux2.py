@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import Flux2KleinPipeline
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
@@ -18,8 +17,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from understudy.bases.base import Base, Latents, redrawing_noise
+from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
+from understudy.bases.noising import encode_pixels, make_noisy
 from understudy.bases.objectives import Flow, Objective
 from understudy.domain import Pixels, UserError
 from understudy.recipes import Target
@@ -104,17 +104,11 @@ class Flux2Base(Base):
         What the family has to redraw with shows the picture as a reference, too, and so cannot leave it.
         """
         height, width = pixels.shape[:2]
-        sigmas = np.linspace(1.0, 1 / steps, steps)[steps - self.count_redrawn(steps, strength) :]
-        picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-        clean = self.encode_image(picture).mean
-        noise = torch.stack([redrawing_noise(seed, clean.shape[1:]) for seed in seeds]).to(clean)
-        share = _first_noise(pipe.scheduler, sigmas, compute_empirical_mu(clean[0, 0].numel(), steps))
-        return {
-            "latents": (1 - share) * clean + share * noise,
-            "sigmas": sigmas.tolist(),
-            "height": height,
-            "width": width,
-        }
+        clean = encode_pixels(self, pixels)
+        mu = compute_empirical_mu(clean[0, 0].numel(), steps)
+        taken = self.count_redrawn(steps, strength)
+        latents, sigmas = make_noisy(clean, pipe.scheduler, mu, steps, taken, seeds)
+        return {"latents": latents, "sigmas": sigmas, **self.sizing(width, height)}
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """Each as a picture of its own, made larger where the pipeline would refuse it."""
@@ -178,13 +172,6 @@ class Flux2Base(Base):
         vae = self.pipe.vae
         mean, variance = vae.bn.running_mean.float(), vae.bn.running_var.float()
         return mean[None, :, None, None], (variance + vae.config.batch_norm_eps).sqrt()[None, :, None, None]
-
-
-def _first_noise(scheduler: Any, sigmas: Any, mu: float) -> float:
-    """The share of noise before the first of these steps, as the scheduler shifts them."""
-    fresh = type(scheduler).from_config(scheduler.config)
-    fresh.set_timesteps(sigmas=sigmas, mu=mu)
-    return float(fresh.sigmas[0])
 
 
 def _number_places(height: int, width: int, length: int) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Family = Literal["sd1", "sdxl", "sd3", "flux", "flux2", "qwen", "zimage"]
+Family = Literal["sd1", "sdxl", "sd3", "flux", "kontext", "flux2", "qwen", "zimage"]
 TRANSFORMERS, DIFFUSERS = "transformers", "diffusers"
 
 
@@ -39,6 +39,16 @@ _UNET = (DIFFUSERS, "UNet2DConditionModel")
 _VAE = (DIFFUSERS, "AutoencoderKL")
 _ANY_SCHEDULER = (DIFFUSERS, "*")
 _FLOW_SCHEDULER = (DIFFUSERS, "FlowMatchEulerDiscreteScheduler")
+
+_PARTS_OF_FLUX = {
+    "transformer": (DIFFUSERS, "FluxTransformer2DModel"),
+    "vae": _VAE,
+    "text_encoder": _CLIP,
+    "text_encoder_2": _T5,
+    "tokenizer": _CLIP_WORDS,
+    "tokenizer_2": _T5_WORDS,
+    "scheduler": _FLOW_SCHEDULER,
+}
 
 LAYOUTS = (
     Layout(
@@ -83,20 +93,8 @@ LAYOUTS = (
         # The largest of its readers, which people leave out to save memory.
         {"text_encoder_3": _T5, "tokenizer_3": _T5_WORDS},
     ),
-    Layout(
-        "flux",
-        "FluxPipeline",
-        "transformer",
-        {
-            "transformer": (DIFFUSERS, "FluxTransformer2DModel"),
-            "vae": _VAE,
-            "text_encoder": _CLIP,
-            "text_encoder_2": _T5,
-            "tokenizer": _CLIP_WORDS,
-            "tokenizer_2": _T5_WORDS,
-            "scheduler": _FLOW_SCHEDULER,
-        },
-    ),
+    Layout("flux", "FluxPipeline", "transformer", _PARTS_OF_FLUX),
+    Layout("kontext", "FluxKontextPipeline", "transformer", _PARTS_OF_FLUX),
     Layout(
         "flux2",
         "Flux2KleinPipeline",

@@ -17,6 +17,7 @@ from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
 from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
+from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
 from understudy.bases.sd1 import Sd1Base
@@ -63,6 +64,8 @@ def find_kind(family: Family) -> type[Base]:
             return Sd3Base
         case "flux":
             return FluxBase
+        case "kontext":
+            return KontextBase
         case "flux2":
             return Flux2Base
         case "qwen" | "zimage":

@@ -49,6 +49,7 @@ KNOWN = (
     Known("sd3", {**_SD3, "num_layers": 38}, "stable-diffusion-3-5-large", "sd3"),
     Known("flux", {**_FLUX, "guidance_embeds": True}, "flux-1-dev", "flux1"),
     Known("flux", {**_FLUX, "guidance_embeds": False}, "flux-1-schnell", "flux1"),
+    Known("kontext", _FLUX, "Flux.1-dev", "flux_kontext"),
     Known("flux2", {**_FLUX2, "num_attention_heads": 24}, "Flux.2-klein-4b", "flux_2_klein_4b"),
     Known("flux2", {**_FLUX2, "num_attention_heads": 32}, "Flux.2-klein-9b", "flux_2_klein_9b"),
 )

@@ -16,7 +16,7 @@ from understudy.bases.layouts import Family
 from understudy.methods.kohya_flux import to_kohya_flux
 from understudy.methods.kohya_flux2 import to_kohya_flux2
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "flux2")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "kontext", "flux2")
 """All that have it; of the others ComfyUI alone reads kohya's names, but diffusers' names as well."""
 NETWORKS: Mapping[Family, Mapping[str, str]] = {
     "sd1": {"unet.": "lora_unet_", "text_encoder.": "lora_te_"},
@@ -35,7 +35,7 @@ def to_kohya(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]
     Their strength is in the weights, so each layer's alpha is its rank. Raises `ValueError` for others.
     """
     match family:
-        case "flux":
+        case "flux" | "kontext":
             return to_kohya_flux(tensors)
         case "flux2":
             return to_kohya_flux2(tensors)

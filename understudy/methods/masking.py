@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from understudy.bases.base import Base, redrawing_noise
+from understudy.bases.noising import encode_pixels
 from understudy.domain import Pixels
 
 
@@ -43,8 +44,7 @@ def find_rest(base: Base, pixels: Pixels, mask: Pixels, seeds: list[int]) -> Res
 
     A latent that the mask touches anywhere is drawn.
     """
-    picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    known = base.encode_image(picture).mean
+    known = encode_pixels(base, pixels)
     shape = known.shape[1:]
     noise = torch.stack([redrawing_noise(seed, shape) for seed in seeds]).to(known.device)
     touched = F.max_pool2d(torch.from_numpy(mask.copy())[None, None].float(), base.latent_px)

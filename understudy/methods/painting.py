@@ -126,7 +126,7 @@ class PipelinePainter:
         }
         if sketch is None:
             pipe = self.base.drawing_pipe(settings.scheduler)
-            images = pipe(**asked, width=width, height=height).images
+            images = pipe(**asked, **self.base.sizing(width, height)).images
         else:
             if sketch.pixels.shape[:2] != (height, width):
                 raise ValueError(f"The sketch is {sketch.pixels.shape}, the canvas {width} x {height}.")
