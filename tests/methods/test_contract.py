@@ -277,6 +277,9 @@ def test_a_missing_base_is_a_mistake(method: str, pip: Character, tmp_path: Path
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_missing_device_is_a_mistake(method: str, toy_klein: Path, pip: Character, tmp_path: Path) -> None:
+def test_a_missing_device_is_a_mistake(
+    method: str, toy_base: Path, toy_klein: Path, pip: Character, tmp_path: Path
+) -> None:
+    base = toy_klein if method == "reference" else toy_base
     with pytest.raises(UserError, match="device"):
-        learn(pip, recipe_of(method, toy_klein), tmp_path / "run", device="cuda:77")
+        learn(pip, recipe_of(method, base), tmp_path / "run", device="cuda:77")

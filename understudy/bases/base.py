@@ -70,6 +70,8 @@ class Base(ABC):
     """The same ends of these."""
     max_references: ClassVar[int] = 0
     """How many drawings it can be shown beside a prompt."""
+    shows_singly: ClassVar[bool] = False
+    """Whether its pipeline makes one picture at a time where drawings are shown."""
     learns_words: ClassVar[bool] = False
     """Whether it can be taught a word that its pipeline reads."""
 
@@ -120,6 +122,10 @@ class Base(ABC):
             )
         return self._pipe(self.redraws_with, scheduler)
 
+    def referring_pipe(self, scheduler: Scheduler | None) -> Any:
+        """The pipeline that is shown drawings beside the prompt, from noise or from what `beginning` says."""
+        return self.drawing_pipe(scheduler)
+
     def _pipe(self, kind: Any, scheduler: Scheduler | None) -> Any:
         """The pipeline's own networks; the scheduler is a fresh one, because it remembers where it is."""
         own, config = type(self.pipe.scheduler), self.pipe.scheduler.config
@@ -134,7 +140,7 @@ class Base(ABC):
         return {}
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
-        """What the pipelines' call is given besides to be shown drawings, up to `max_references` of them."""
+        """What the call of `referring_pipe` is given besides: drawings, up to `max_references` of them."""
         raise UserError(NO_REFERENCES)
 
     @abstractmethod

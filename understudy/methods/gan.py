@@ -27,9 +27,10 @@ from understudy.methods.drawn_pixels import DrawnPixels, make_pixels
 from understudy.methods.examples import keyed
 from understudy.methods.gan_networks import Opinion, Scorer, Shape, make_generator, make_scorer, set_weights
 from understudy.methods.loop import Training, learn_steps
-from understudy.methods.painting import Painter, describe_run
+from understudy.methods.painting import Painter
 from understudy.methods.pixel_painting import PixelPainter, seeded_noise
 from understudy.methods.planning import choose_plan, following
+from understudy.methods.records import describe_run
 from understudy.methods.reviewing import Review
 from understudy.methods.samples import NUM_SAMPLES, write_samples
 from understudy.recipes import DrawSettings, Gan

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,11 +15,11 @@ from understudy.bases.schedulers import make_scheduler
 from understudy.domain import Drawing, Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.masking import find_rest
-from understudy.methods.planning import list_versions
+from understudy.methods.records import describe_run, describe_sketch
 from understudy.methods.references import References, check_references, show
 from understudy.methods.telling import Telling
-from understudy.recipes import DrawSettings, Finetune, Learning, Recipe, Reference, place_subject
-from understudy.runs import Checkpoint, Manifest, Run
+from understudy.recipes import DrawSettings, Finetune, Reference, place_subject
+from understudy.runs import Checkpoint, Run
 
 
 class Painter(Protocol):
@@ -97,27 +95,32 @@ class PipelinePainter:
             for scene, pixels in zip(some, drawn, strict=True):
                 yield Picture(scene, pixels, self.record(scene, settings, sketch))
 
+    def shown(self, scene: Scene, settings: DrawSettings) -> tuple[Drawing, ...]:
+        """The drawings that the base is shown for a scene."""
+        return () if self.references is None else self.references.shown(scene, settings)
+
     def _in_batches(self, scenes: Sequence[Scene], settings: DrawSettings) -> list[list[Scene]]:
         """In their order; the base is shown the same drawings for all of a batch."""
-        size = settings.batch
-        alike = (list(some) for _, some in groupby(scenes, lambda scene: bool(self._shown(scene, settings))))
-        return [some[first : first + size] for some in alike for first in range(0, len(some), size)]
-
-    def _shown(self, scene: Scene, settings: DrawSettings) -> tuple[Drawing, ...]:
-        return () if self.references is None else self.references.shown(scene, settings)
+        batches = []
+        for is_shown, some in groupby(scenes, lambda scene: bool(self.shown(scene, settings))):
+            alike, size = list(some), 1 if is_shown and self.base.shows_singly else settings.batch
+            batches += [alike[first : first + size] for first in range(0, len(alike), size)]
+        return batches
 
     def _draw(
         self, scenes: Sequence[Scene], settings: DrawSettings, sketch: Sketch | None, tell: Telling
     ) -> Pixels:
         """A batch whose scenes are all shown the same: (pictures, height, width, 3)."""
         width, height = self.canvas(settings)
+        shown = self.shown(scenes[0], settings)
+        pipe = self._open_pipe(bool(shown), sketch, settings)
         asked: dict[str, Any] = {
             **self.base.asking(
                 [self.read(scene.prompt) for scene in scenes],
                 [_negative(scene, settings) for scene in scenes],
                 settings.guidance,
             ),
-            **show(self.base, self._shown(scenes[0], settings)),
+            **show(self.base, shown),
             "num_inference_steps": settings.steps,
             "generator": [torch.Generator("cpu").manual_seed(scene.seed) for scene in scenes],
             "output_type": "np",
@@ -125,20 +128,34 @@ class PipelinePainter:
             "callback_on_step_end_tensor_inputs": [],
         }
         if sketch is None:
-            pipe = self.base.drawing_pipe(settings.scheduler)
-            images = pipe(**asked, **self.base.sizing(width, height)).images
+            asked |= self.base.sizing(width, height)
+        elif sketch.pixels.shape[:2] == (height, width):
+            asked |= self._begin(pipe, sketch, scenes, settings, tell)
         else:
-            if sketch.pixels.shape[:2] != (height, width):
-                raise ValueError(f"The sketch is {sketch.pixels.shape}, the canvas {width} x {height}.")
-            seeds = [scene.seed for scene in scenes]
-            if sketch.mask is not None:
-                tell = replace(tell, rest=find_rest(self.base, sketch.pixels, sketch.mask, seeds))
-                asked |= {"callback_on_step_end": tell, "callback_on_step_end_tensor_inputs": ["latents"]}
-            pipe = self.base.redrawing_pipe(settings.scheduler)
-            begun = self.base.beginning(pipe, sketch.pixels, sketch.strength, settings.steps, seeds)
-            images = pipe(**asked, **begun).images
+            raise ValueError(f"The sketch is {sketch.pixels.shape}, the canvas {width} x {height}.")
+        images = pipe(**asked).images
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
+
+    def _open_pipe(self, is_shown: bool, sketch: Sketch | None, settings: DrawSettings) -> Any:
+        base = self.base
+        own = base.drawing_pipe if sketch is None else base.redrawing_pipe
+        return (base.referring_pipe if is_shown else own)(settings.scheduler)
+
+    def _begin(
+        self, pipe: Any, sketch: Sketch, scenes: Sequence[Scene], settings: DrawSettings, tell: Telling
+    ) -> dict[str, Any]:
+        """What the pipeline is given to begin from the sketch, and to leave what its mask leaves."""
+        seeds = [scene.seed for scene in scenes]
+        begun = self.base.beginning(pipe, sketch.pixels, sketch.strength, settings.steps, seeds)
+        if sketch.mask is None:
+            return begun
+        tell = replace(tell, rest=find_rest(self.base, sketch.pixels, sketch.mask, seeds))
+        return {
+            **begun,
+            "callback_on_step_end": tell,
+            "callback_on_step_end_tensor_inputs": ["latents"],
+        }
 
     def record(self, scene: Scene, settings: DrawSettings, sketch: Sketch | None = None) -> dict[str, str]:
         """The wish as it is and as the base reads it, the settings, and the run's facts."""
@@ -153,7 +170,7 @@ class PipelinePainter:
             "scheduler": settings.scheduler or type(self.base.pipe.scheduler).__name__,
             "width": str(width),
             "height": str(height),
-            **_describe_sketch(sketch),
+            **describe_sketch(sketch),
             **({} if self.references is None else self.references.describe(scene, settings)),
             **self.facts,
         }
@@ -169,34 +186,6 @@ def _count_steps(base: Base, settings: DrawSettings, sketch: Sketch | None) -> i
             f"A strength of {sketch.strength:g} leaves none of {settings.steps} steps: raise one of them."
         )
     return num_steps
-
-
-def _describe_sketch(sketch: Sketch | None) -> dict[str, str]:
-    if sketch is None:
-        return {}
-    said = {"sketch": sketch.name, "sketch_sha256": _hash(sketch.pixels), "strength": f"{sketch.strength:g}"}
-    return said if sketch.mask is None else {**said, "mask_sha256": _hash(sketch.mask)}
-
-
-def _hash(pixels: Pixels) -> str:
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-
-
-def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
-    """What a picture's record says of the run that drew it."""
-    recipe, manifest = run.recipe, run.manifest
-    versions = ", ".join(f"{name} {number}" for name, number in list_versions().items())
-    return {
-        "run": run.folder.resolve().name,
-        "method": recipe.method,
-        "character": manifest.name,
-        "learned_steps": str(checkpoint.step),
-        **_unfinished(run.recipe, checkpoint, manifest),
-        "weights_sha256": ", ".join(checkpoint.sha256[file] for file in checkpoint.weights),
-        **_describe_base(manifest),
-        "versions": versions,
-        **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
-    }
 
 
 def paint_subject(
@@ -217,22 +206,6 @@ def paint_subject(
         notify,
         references or References(run),
     )
-
-
-def _unfinished(recipe: Recipe, checkpoint: Checkpoint, manifest: Manifest) -> dict[str, str]:
-    """Of pictures that were drawn before learning was done."""
-    if not isinstance(recipe, Learning) or manifest.stopped_at is not None:
-        return {}
-    if checkpoint.step >= recipe.steps:
-        return {}
-    return {"unfinished": f"learned {checkpoint.step} of {recipe.steps} steps"}
-
-
-def _describe_base(manifest: Manifest) -> dict[str, str]:
-    if manifest.base is None or manifest.base_sha256 is None:
-        return {}
-    # Never where it lies on somebody's disk.
-    return {"base": Path(manifest.base).name, "base_sha256": manifest.base_sha256}
 
 
 def note_cut_prompts(base: Base, prompts: Sequence[str], notify: Notify) -> None:

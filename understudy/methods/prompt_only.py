@@ -15,7 +15,8 @@ from understudy.bases.base import Base
 from understudy.domain import Character, Picture, Scene
 from understudy.events import Notify, Step, ignore
 from understudy.methods.opening import open_base_of
-from understudy.methods.painting import Painter, PipelinePainter, describe_run
+from understudy.methods.painting import Painter, PipelinePainter
+from understudy.methods.records import describe_run
 from understudy.methods.references import References
 from understudy.methods.reviewing import Review
 from understudy.recipes import DrawSettings, PromptOnly, place_wording

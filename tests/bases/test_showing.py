@@ -1,0 +1,117 @@
+"""Families that can be shown drawings: their own pipelines draw the same, and what is shown counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers.pipelines.flux import pipeline_flux_kontext
+
+from tests.bases.toys import FAMILIES, make_toy
+from tests.toy_character import make_character
+from understudy.bases.base import NO_REFERENCES, Base
+from understudy.bases.layouts import Family
+from understudy.bases.opening import find_kind, open_base
+from understudy.domain import Pixels, Scene, Sketch, UserError
+from understudy.drawings.references import lay_on_paper
+from understudy.methods import learn, open_painter
+from understudy.methods.painting import PipelinePainter
+from understudy.recipes import DrawSettings, Reference
+from understudy.runs import Plan, Run
+
+SHOWN = tuple(family for family in FAMILIES if find_kind(family).max_references)
+PLAN = Plan(device="cpu", precision="fp32", threads=1)
+FAST = DrawSettings(steps=2, guidance=3.0)
+SCENE = Scene("a picture of Pip jumping", 3)
+SMALL = 64
+"""Side of the pictures that the pipelines look at here, instead of a megapixel."""
+
+
+@pytest.fixture(scope="module", params=SHOWN)
+def family(request: pytest.FixtureRequest) -> Family:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_toy(family, tmp_path_factory.mktemp("bases") / family)
+
+
+@pytest.fixture(autouse=True)
+def looking_at_small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [(SMALL, SMALL), (2 * SMALL, SMALL)]
+    monkeypatch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", sizes)
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    recipe = Reference(base=str(folder), max_references=3)
+    return learn(make_character(4), recipe, tmp_path_factory.mktemp("runs") / folder.name)
+
+
+def paint(run: Run, settings: DrawSettings = FAST, sketch: Sketch | None = None) -> Pixels:
+    with open_painter(run) as painter:
+        return next(painter([SCENE], settings, sketch)).pixels
+
+
+def difference(one: Pixels, other: Pixels) -> float:
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+def plainly(base: Base, prompt: str, drawings: list[Pixels]) -> Pixels:
+    """What the family's own pipeline draws when it is shown them."""
+    pipe: Any = base.referring_pipe(None)
+    image = pipe(
+        **base.asking([prompt], [""], FAST.guidance),
+        **base.sizing(base.size_px, base.size_px),
+        **base.showing(drawings),
+        num_inference_steps=FAST.steps,
+        generator=torch.Generator().manual_seed(SCENE.seed),
+        output_type="np",
+    ).images[0]
+    pixels: Pixels = np.round(image * 255).astype(np.uint8)
+    return pixels
+
+
+def test_draws_as_the_pipeline_that_is_shown_them(run: Run, folder: Path) -> None:
+    with open_painter(run) as painter:
+        assert isinstance(painter, PipelinePainter)
+        picture = next(painter([SCENE], FAST))
+        assert picture.record["references"].count(".png") == 3
+        drawings = painter.shown(SCENE, FAST)
+        prompt = painter.read(SCENE.prompt)
+    base = open_base(folder, PLAN)
+    laid = [lay_on_paper(one, base.size_px) for one in drawings]
+    assert difference(picture.pixels, plainly(base, prompt, laid)) <= 0.5
+
+
+def test_what_is_shown_makes_a_difference(run: Run) -> None:
+    two = FAST.model_copy(update={"references": 2})
+    assert not np.array_equal(paint(run), paint(run, two))
+
+
+def test_several_scenes_are_drawn_as_each_alone(run: Run) -> None:
+    scenes = [SCENE, Scene("a castle", 4), Scene("Pip", 5), Scene("Pip sad", 6)]
+    with open_painter(run) as painter:
+        together = [picture.pixels for picture in painter(scenes, FAST)]
+        alone = [next(painter([scene], FAST)).pixels for scene in scenes]
+    assert all(difference(one, other) <= 1 for one, other in zip(together, alone, strict=True))
+
+
+def test_a_sketch_left_wholly_leaves_only_what_is_shown(run: Run) -> None:
+    light, dark = (np.full((32, 32, 3), shade, np.uint8) for shade in (230, 20))
+    half = [paint(run, FAST, Sketch(pixels, 0.5)) for pixels in (light, dark)]
+    assert not np.array_equal(*half)
+    whole = [paint(run, FAST, Sketch(pixels, 1.0)) for pixels in (light, dark)]
+    assert np.array_equal(*whole)
+
+
+@pytest.mark.parametrize("other", sorted(set(FAMILIES) - set(SHOWN)))
+def test_the_others_refuse(other: Family, tmp_path: Path) -> None:
+    base = open_base(make_toy(other, tmp_path), PLAN)
+    with pytest.raises(UserError) as refused:
+        base.showing([np.zeros((32, 32, 3), np.uint8)])
+    assert str(refused.value) == NO_REFERENCES
