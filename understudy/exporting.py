@@ -12,12 +12,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from understudy.bases.catalog import find_base, is_stable_diffusion_1
+from understudy.bases.catalog import find_base, is_stable_diffusion_1, read_layout
+from understudy.bases.layouts import Family, Layout
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
-from understudy.methods.kohya import lacks_readers, to_kohya
+from understudy.methods.kohya import DOTTED, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
 from understudy.recipes import Adapting, TextualInversion
@@ -26,6 +27,8 @@ from understudy.runs import Checkpoint, Run, StrPath, open_run, write_whole
 Form = Literal["kohya", "diffusers"]
 ENDING = ".safetensors"
 EXPORTED_FOLDER = "exported"
+WITH_DOTS: tuple[Family, ...] = ("zimage",)
+"""ComfyUI's own denoiser of these has other layers: queries, keys and values are one."""
 
 
 def export(
@@ -88,7 +91,7 @@ def _pack_adapter(run: Run, recipe: Adapting, form: Form, checkpoint: Checkpoint
     if form == "diffusers":
         with safe_open(path, "pt") as file:
             return pack_weights(tensors, {**file.metadata(), **facts})
-    renamed = to_kohya(tensors)
+    renamed = to_kohya(tensors, _find_layout(recipe).family in WITH_DOTS)
     # A1111 knows a file by the hash of its tensors alone.
     found = hashlib.sha256(find_tensors(pack_weights(renamed, facts))).hexdigest()
     return pack_weights(renamed, facts | {"sshs_model_hash": found, "modelspec.hash_sha256": f"0x{found}"})
@@ -103,7 +106,8 @@ def _pack_word(run: Run, checkpoint: Checkpoint, stem: str, notify: Notify) -> b
 def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor]) -> list[str]:
     """What readers of the file do not do as understudy does, a sentence each."""
     said = []
-    if not is_stable_diffusion_1(find_base(recipe.base)):
+    layout = _find_layout(recipe)
+    if layout.family == "sd1" and not is_stable_diffusion_1(find_base(recipe.base)):
         said.append(
             "ComfyUI and A1111 cannot open the base that this adapter fits: for them learn on a base of the "
             "shape of Stable Diffusion 1.5 (--base)."
@@ -112,8 +116,18 @@ def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor
         said.append("Other tools draw with the whole rank at every noise: their pictures will differ.")
     if form == "kohya" and lacks_readers(tensors):
         said.append("Readers of this form leave out the layer add_embedding: their pictures will differ.")
+    if form == "kohya" and layout.family in WITH_DOTS:
+        said.append(
+            f"ComfyUI knows no layer of this base by kohya's name: each keeps its own, behind {DOTTED!r}, "
+            "which diffusers reads as well."
+        )
     if form == "kohya" and recipe.adapter in OF_LYCORIS:
         said.append(f"In this form ComfyUI reads {recipe.adapter}; diffusers does not.")
     if form == "diffusers" and recipe.adapter == "lokr":
-        said.append('Load it with pipe.unet.load_lora_adapter(FOLDER, weight_name=FILE, prefix="unet").')
+        part = layout.denoiser
+        said.append(f'Load it with pipe.{part}.load_lora_adapter(FOLDER, weight_name=FILE, prefix="{part}").')
     return said
+
+
+def _find_layout(recipe: Adapting) -> Layout:
+    return read_layout(find_base(recipe.base))

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
 
+import pytest
 import torch
 
+from tests.bases.toy_qwen import make_toy_qwen
 from tests.bases.toy_sdxl import make_toy_sdxl
+from tests.bases.toy_zimage import make_toy_zimage
 from tests.toy_base import make_toy_base
+from understudy.bases import catalog
 from understudy.bases.layouts import Family
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "qwen", "zimage")
+
+
+@contextmanager
+def at_toy_size() -> Iterator[None]:
+    """What no config says of a family's size is as small as the toys: inside, they are 32 px."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "QWEN_SIDE", 8)
+        yield
 
 
 def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
@@ -24,7 +38,11 @@ def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
                 return make_toy_base(folder, seed=seed, addition=None)
             case "sdxl":
                 return make_toy_sdxl(folder)
-            case "sd3" | "flux" | "flux2" | "qwen" | "zimage":
+            case "qwen":
+                return make_toy_qwen(folder)
+            case "zimage":
+                return make_toy_zimage(folder)
+            case "sd3" | "flux" | "flux2":
                 raise NotImplementedError(family)
             case _:
                 assert_never(family)

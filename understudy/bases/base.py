@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 from torch import Tensor, nn
 
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.prompting import Prompting
 from understudy.bases.schedulers import make_scheduler
-from understudy.domain import UserError
+from understudy.domain import Pixels, UserError
 from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
@@ -114,6 +115,15 @@ class Base(ABC):
     def _options(self) -> dict[str, object]:
         """What else the family's pipelines must be told when they are made."""
         return {}
+
+    def beginning(
+        self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
+    ) -> dict[str, object]:
+        """What the redrawing pipeline's call is given to begin a picture for each seed from one.
+
+        pixels (height, width, 3) have the canvas's size; `strength` is as in `Sketch`.
+        """
+        return {"image": [Image.fromarray(pixels)] * len(seeds), "strength": strength}
 
     @abstractmethod
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:

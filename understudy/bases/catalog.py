@@ -21,6 +21,8 @@ SHAPE_OF_SD1 = {
     "in_channels": 4,
 }
 """What tells its U-Net from others."""
+QWEN_SIDE = 128
+"""Side in latents of what Qwen-Image's pipelines draw unless they are told otherwise: no config says it."""
 
 
 def find_base(name_or_path: str) -> Path:
@@ -87,7 +89,7 @@ def count_weight_bytes(folder: Path) -> int:
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """The config of a base's "unet", "vae" or "scheduler"; raises `UserError` where it cannot be read."""
+    """The config of a base's part, which may be its "scheduler"; raises `UserError` where it cannot be read."""
     path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -96,9 +98,14 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 
 def find_side_px(folder: Path) -> int:
-    """Side of the pictures that a base with a U-Net was trained on."""
-    halvings = len(read_config(folder, "vae")["block_out_channels"]) - 1
-    return int(read_config(folder, "unet")["sample_size"]) << halvings
+    """Side of the pictures that a base was trained on."""
+    vae = read_config(folder, "vae")
+    denoiser = read_config(folder, read_layout(folder).denoiser)
+    if "temperal_downsample" in vae:
+        return QWEN_SIDE << len(vae["temperal_downsample"])
+    if "sample_size" in denoiser:
+        return int(denoiser["sample_size"]) << len(vae["block_out_channels"]) - 1
+    return int(vae["sample_size"])
 
 
 def is_stable_diffusion_1(folder: Path) -> bool:

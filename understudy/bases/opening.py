@@ -15,8 +15,10 @@ from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
+from understudy.bases.qwen import QwenBase
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sdxl import SdxlBase
+from understudy.bases.zimage import ZImageBase
 from understudy.domain import UserError
 from understudy.runs import Plan
 
@@ -48,7 +50,11 @@ def find_kind(family: Family) -> type[Base]:
             return Sd1Base
         case "sdxl":
             return SdxlBase
-        case "sd3" | "flux" | "flux2" | "qwen" | "zimage":
+        case "qwen":
+            return QwenBase
+        case "zimage":
+            return ZImageBase
+        case "sd3" | "flux" | "flux2":
             raise NotImplementedError(family)
         case _:
             assert_never(family)

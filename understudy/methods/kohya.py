@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-NETWORKS = {"unet.": "lora_unet_", "text_encoder.": "lora_te_"}
+NETWORKS = {"unet.": "lora_unet_", "transformer.": "lora_unet_", "text_encoder.": "lora_te_"}
+DOTTED = "diffusion_model."
+"""What layers begin with that keep their own names, dots and all."""
 FACTORS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight"}
 MAGNITUDE = "lora_magnitude_vector"
 OF_LOKR = ("lokr_w1", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
@@ -19,12 +21,14 @@ ADDED_TO_TIME = "add_embedding."
 """What these layers' names begin with: Stable Diffusion 1.x itself has none, and no reader looks for any."""
 
 
-def to_kohya(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_kohya(tensors: Mapping[str, Tensor], keeps_dots: bool = False) -> dict[str, Tensor]:
     """The tensors of a file that `adapters.write_adapter` wrote, in kohya's form.
 
-    Their strength is in the weights, so each layer's alpha is its rank. Raises `ValueError` for others.
+    Their strength is in the weights, so each layer's alpha is its rank. Where a denoiser's layers have other
+    names in ComfyUI it knows them only by those in diffusers, which must keep their dots. Raises `ValueError`
+    for others.
     """
-    return dict(_renamed(tensors))
+    return dict(_renamed(tensors, keeps_dots))
 
 
 def lacks_readers(tensors: Mapping[str, Tensor]) -> bool:
@@ -32,9 +36,9 @@ def lacks_readers(tensors: Mapping[str, Tensor]) -> bool:
     return any(name.startswith(f"unet.{ADDED_TO_TIME}") for name in tensors)
 
 
-def _renamed(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _renamed(tensors: Mapping[str, Tensor], keeps_dots: bool) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in tensors.items():
-        layer, factor = _split(name)
+        layer, factor = _split(name, keeps_dots)
         if factor == MAGNITUDE:
             # One for each output, which readers tell from one for each input by its first side.
             yield f"{layer}.dora_scale", tensor.reshape(-1, *[1] * (_number_of_sides(tensors, name) - 1))
@@ -44,13 +48,13 @@ def _renamed(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
             yield f"{layer}.alpha", torch.tensor(float(len(tensor)))
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split(name: str, keeps_dots: bool) -> tuple[str, str]:
     """A layer's name in kohya's form, and what of it the tensor is, in ours."""
     for prefix, network in NETWORKS.items():
         for factor in (*FACTORS, MAGNITUDE, *OF_LOKR):
             if name.startswith(prefix) and name.endswith(f".{factor}"):
                 layer = name.removeprefix(prefix).removesuffix(f".{factor}")
-                return network + layer.replace(".", "_"), factor
+                return DOTTED + layer if keeps_dots else network + layer.replace(".", "_"), factor
     raise ValueError(f"{name} has no name in kohya's form")
 
 

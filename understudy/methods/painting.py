@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 
 from understudy.bases.base import Base
 from understudy.bases.schedulers import make_scheduler
@@ -117,13 +116,13 @@ class PipelinePainter:
         else:
             if sketch.pixels.shape[:2] != (height, width):
                 raise ValueError(f"The sketch is {sketch.pixels.shape}, the canvas {width} x {height}.")
+            seeds = [scene.seed for scene in scenes]
             if sketch.mask is not None:
-                seeds = [scene.seed for scene in scenes]
                 tell = replace(tell, rest=find_rest(self.base, sketch.pixels, sketch.mask, seeds))
                 asked |= {"callback_on_step_end": tell, "callback_on_step_end_tensor_inputs": ["latents"]}
             pipe = self.base.redrawing_pipe(settings.scheduler)
-            under = [Image.fromarray(sketch.pixels)] * len(scenes)
-            images = pipe(**asked, image=under, strength=sketch.strength).images
+            begun = self.base.beginning(sketch.pixels, sketch.strength, settings.steps, seeds)
+            images = pipe(**asked, **begun).images
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from understudy.bases.catalog import find_base, find_side_px, is_stable_diffusion_1, read_config
+from understudy.bases.catalog import find_base, find_side_px, is_stable_diffusion_1, read_config, read_layout
 from understudy.domain import NOT_STATED
 from understudy.recipes import Adapting
 from understudy.runs import Checkpoint, Run
@@ -26,8 +26,7 @@ def describe_for_readers(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> 
 
 def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
     manifest, base = run.manifest, find_base(recipe.base)
-    words, side = recipe.words(manifest.name, manifest.noun), find_side_px(base)
-    is_velocity = read_config(base, "scheduler").get("prediction_type") == "v_prediction"
+    words, side = recipe.words(manifest.name, manifest.noun), recipe.resolution_px or find_side_px(base)
     rights = {"author": manifest.rights.artist, "license": manifest.rights.licence}
     learned_from = f"{len(manifest.drawings)} drawings by {run.recipe.method}"
     spec = {
@@ -39,14 +38,22 @@ def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
         "trigger_phrase": words,
         "usage_hint": f"a picture of {words} waving",
         "resolution": f"{side}x{side}",
-        "prediction_type": "v" if is_velocity else "epsilon",
+        **_name_prediction(base),
         **{name: value for name, value in rights.items() if value != NOT_STATED},
     }
     return {f"modelspec.{name}": value for name, value in spec.items()}
 
 
+def _name_prediction(base: Path) -> dict[str, str]:
+    """Nothing for a flow, for which the specification has no word."""
+    if read_layout(base).denoiser != "unet":
+        return {}
+    is_velocity = read_config(base, "scheduler").get("prediction_type") == "v_prediction"
+    return {"prediction_type": "v" if is_velocity else "epsilon"}
+
+
 def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> dict[str, str]:
-    manifest, side = run.manifest, find_side_px(find_base(recipe.base))
+    manifest, side = run.manifest, recipe.resolution_px or find_side_px(find_base(recipe.base))
     said = [recipe.words(manifest.name, manifest.noun)] * len(manifest.drawings)
     if recipe.captions:
         said += [drawing.caption for drawing in manifest.drawings if drawing.caption]
