@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from understudy.bases.hashing import hash_file
 from understudy.bases.layouts import Layout, find_layout, find_other_part
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
@@ -78,8 +79,7 @@ def hash_base(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in _base_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(hash_file(path))
     return digest.hexdigest()
 
 
@@ -89,7 +89,7 @@ def count_weight_bytes(folder: Path) -> int:
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """The config of a base's part, which may be its "scheduler"; raises `UserError` where it cannot be read."""
+    """The config of a base's part, as "vae" or "scheduler"; raises `UserError` where it cannot be read."""
     path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -124,7 +124,7 @@ def _base_files(folder: Path) -> list[Path]:
 
 def _is_loaded(path: Path) -> bool:
     is_variant = path.name.count(".") > 1 and path.suffix == ".safetensors"  # e.g. model.fp16.safetensors
-    return path.suffix in {".json", ".txt", ".safetensors"} and not is_variant
+    return path.suffix in {".json", ".txt", ".jinja", ".safetensors"} and not is_variant
 
 
 def _is_weights(path: Path) -> bool:
