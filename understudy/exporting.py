@@ -21,7 +21,7 @@ from understudy.methods.credits import describe_learning, find_tensors, pack_wei
 from understudy.methods.kohya import DOTTED, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
-from understudy.recipes import Adapting, TextualInversion
+from understudy.recipes import Adapter, Adapting, TextualInversion
 from understudy.runs import Checkpoint, Run, StrPath, open_run, write_whole
 
 Form = Literal["kohya", "diffusers"]
@@ -29,6 +29,9 @@ ENDING = ".safetensors"
 EXPORTED_FOLDER = "exported"
 WITH_DOTS: tuple[Family, ...] = ("zimage",)
 """ComfyUI's own denoiser of these has other layers: queries, keys and values are one."""
+
+READ_IN_ANY_FORM: tuple[tuple[Family, Adapter], ...] = (("zimage", "lokr"),)
+"""What diffusers' load_lora_weights reads, though it is LyCORIS'."""
 
 
 def export(
@@ -121,6 +124,8 @@ def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor
             f"ComfyUI knows no layer of this base by kohya's name: each keeps its own, behind {DOTTED!r}, "
             "which diffusers reads as well."
         )
+    if (layout.family, recipe.adapter) in READ_IN_ANY_FORM:
+        return said
     if form == "kohya" and recipe.adapter in OF_LYCORIS:
         said.append(f"In this form ComfyUI reads {recipe.adapter}; diffusers does not.")
     if form == "diffusers" and recipe.adapter == "lokr":

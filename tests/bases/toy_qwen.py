@@ -17,11 +17,12 @@ from tests.bases.toy_words import MAX_TOKENS, make_tokenizer
 
 WIDTH = 32
 CHANNELS = 4
-TEMPLATE_WORDS = (
-    *("system", "user", "Describe", " the", " image", " by", " detailing", " color", " shape", " size"),
-    *(" texture", " quantity", " text", " spatial", " relationships", " of", " objects", " and", " background"),
+SAID = (
+    "the image by detailing color shape size texture quantity text "
+    "spatial relationships of objects and background"
 )
-"""One token each, as in the real one: then the pipeline's template begins with the 34 tokens that it drops."""
+TEMPLATE_WORDS = ("system", "user", "Describe", *(f" {word}" for word in SAID.split()))
+"""One token each, as in the real one: the pipeline's template begins with the 34 tokens that it drops."""
 
 
 def make_toy_qwen(folder: Path) -> Path:

@@ -52,7 +52,7 @@ def _transformer() -> ZImageTransformer2DModel:
 
 
 def _autoencoder() -> AutoencoderKL:
-    vae = AutoencoderKL(
+    return AutoencoderKL(
         block_out_channels=(16, 32, 32),
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
@@ -64,7 +64,6 @@ def _autoencoder() -> AutoencoderKL:
         use_quant_conv=False,
         use_post_quant_conv=False,
     )
-    return vae
 
 
 def _text_config(num_tokens: int) -> Qwen3Config:

@@ -119,7 +119,8 @@ class QwenBase(Base):
                 img_shapes=[[(1, height, width)]] * len(noisy),
                 return_dict=False,
             )[0]
-        return F.pixel_shuffle(answer.float().transpose(1, 2).unflatten(2, (height, width)), PATCH)
+        places = answer.float().transpose(1, 2).reshape(len(noisy), -1, height, width)
+        return F.pixel_shuffle(places, PATCH)
 
     def as_drawn(self, latents: Tensor) -> Tensor:
         """Packed: 2 x 2 latents (B, C, H, W) as one place (B, H/2 W/2, 4C)."""
