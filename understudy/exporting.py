@@ -13,22 +13,23 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.layouts import Family
 from understudy.bases.shapes import find_known
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
-from understudy.methods.kohya import FAMILIES, lacks_readers, to_kohya
+from understudy.methods.kohya import DOTTED, FAMILIES, WITH_DOTS, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
-from understudy.recipes import Adapting, Recipe, TextualInversion
+from understudy.recipes import Adapter, Adapting, Recipe, TextualInversion
 from understudy.runs import Checkpoint, Run, StrPath, open_run, write_whole
 
 Form = Literal["kohya", "diffusers"]
 ENDING = ".safetensors"
 EXPORTED_FOLDER = "exported"
-BOTH_READ = ("flux2", "lokr")
-"""What diffusers, too, reads in LyCORIS' names."""
+READ_IN_ANY_FORM: tuple[tuple[Family, Adapter], ...] = (("zimage", "lokr"), ("flux2", "lokr"))
+"""What diffusers' load_lora_weights reads, though it is LyCORIS'."""
 
 
 def export(
@@ -138,7 +139,14 @@ def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor
         said.append("Other tools draw with the whole rank at every noise: their pictures will differ.")
     if form == "kohya" and lacks_readers(tensors):
         said.append("Readers of this form leave out the layer add_embedding: their pictures will differ.")
-    if form == "kohya" and recipe.adapter in OF_LYCORIS and (layout.family, recipe.adapter) != BOTH_READ:
+    if form == "kohya" and layout.family in WITH_DOTS:
+        said.append(
+            f"ComfyUI knows no layer of this base by kohya's name: each keeps its own, behind {DOTTED!r}, "
+            "which diffusers reads as well."
+        )
+    if (layout.family, recipe.adapter) in READ_IN_ANY_FORM:
+        return said
+    if form == "kohya" and recipe.adapter in OF_LYCORIS:
         said.append(f"In this form ComfyUI reads {recipe.adapter}; diffusers does not.")
     if form == "diffusers" and recipe.adapter == "lokr":
         part = layout.denoiser

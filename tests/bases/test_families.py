@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.bases.toy_flux import read_kohya_at_toy_size
-from tests.bases.toys import FAMILIES, make_toy
+from tests.bases.toys import FAMILIES, at_toy_size, make_toy
 from tests.toy_character import make_character
 from understudy.bases.base import Base
 from understudy.bases.catalog import find_base, read_layout
@@ -42,8 +43,9 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def family(request: pytest.FixtureRequest) -> Family:
-    return request.param  # type: ignore[no-any-return]
+def family(request: pytest.FixtureRequest) -> Iterator[Family]:
+    with at_toy_size():
+        yield request.param
 
 
 @pytest.fixture(scope="module")

@@ -103,10 +103,10 @@ def test_several_scenes_are_drawn_as_each_alone(run: Run) -> None:
 
 def test_a_sketch_left_wholly_leaves_only_what_is_shown(run: Run) -> None:
     light, dark = (np.full((32, 32, 3), shade, np.uint8) for shade in (230, 20))
-    half = [paint(run, FAST, Sketch(pixels, 0.5)) for pixels in (light, dark)]
-    assert not np.array_equal(*half)
-    whole = [paint(run, FAST, Sketch(pixels, 1.0)) for pixels in (light, dark)]
-    assert np.array_equal(*whole)
+    half, other = (paint(run, FAST, Sketch(pixels, 0.5)) for pixels in (light, dark))
+    assert not np.array_equal(half, other)
+    whole, same = (paint(run, FAST, Sketch(pixels, 1.0)) for pixels in (light, dark))
+    assert np.array_equal(whole, same)
 
 
 @pytest.mark.parametrize("other", sorted(set(FAMILIES) - set(SHOWN)))

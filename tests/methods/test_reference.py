@@ -14,13 +14,13 @@ from diffusers import Flux2KleinPipeline
 from PIL import Image
 
 from tests.bases.toy_flux2 import make_toy_flux2
-from tests.toy_character import make_character, make_recipe, make_recipe_from_nothing
+from tests.toy_character import make_character, make_recipe
 from understudy.domain import Pixels, Rights, Scene, Sketch, UserError
 from understudy.methods import learn, open_base_painter, open_painter
 from understudy.methods.painting import PipelinePainter
 from understudy.pictures import draw
 from understudy.provenance import read_record
-from understudy.recipes import DrawSettings, Reference
+from understudy.recipes import DrawSettings, Gan, Reference
 from understudy.runs import Run, open_run
 
 FAST = DrawSettings(steps=2, batch=4)
@@ -173,8 +173,7 @@ def test_bases_and_methods_that_can_be_shown_nothing_refuse(toy_base: Path, tmp_
         learn(pip, Reference(base=str(toy_base)), tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
     tuning = make_recipe(toy_base).model_copy(update={"steps": 1, "prior_weight": 0.0})
-    gan = make_recipe_from_nothing("gan").model_copy(update={"steps": 1})
-    for recipe in (tuning, gan):
+    for recipe in (tuning, Gan(size_px=32, channels=8, steps=1, batch=2, views=2)):
         run = learn(pip, recipe, tmp_path / recipe.method)
         with open_painter(run) as painter, pytest.raises(UserError, match="leave"):
             painter.canvas(DrawSettings(references=1))

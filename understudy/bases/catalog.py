@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from understudy.bases.hashing import hash_file
 from understudy.bases.layouts import Layout, find_layout, find_other_part
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
@@ -14,6 +15,8 @@ from understudy.recipes import PUPPET
 
 PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
 INDEX_FILE = "model_index.json"
+QWEN_SIDE = 128
+"""Side in latents of what Qwen-Image's pipelines draw unless they are told otherwise: no config says it."""
 
 
 def find_base(name_or_path: str) -> Path:
@@ -69,8 +72,7 @@ def hash_base(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in _base_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(hash_file(path))
     return digest.hexdigest()
 
 
@@ -90,11 +92,13 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 def find_side_px(folder: Path) -> int:
     """Side of the pictures that a base was trained on: its denoiser says it, in latents, or its encoder."""
+    vae = read_config(folder, "vae")
     denoiser = read_config(folder, read_layout(folder).denoiser)
-    autoencoder = read_config(folder, "vae")
+    if "temperal_downsample" in vae:
+        return QWEN_SIDE << len(vae["temperal_downsample"])
     if "sample_size" in denoiser:
-        return int(denoiser["sample_size"]) << (len(autoencoder["block_out_channels"]) - 1)
-    return int(autoencoder["sample_size"])
+        return int(denoiser["sample_size"]) << len(vae["block_out_channels"]) - 1
+    return int(vae["sample_size"])
 
 
 def _base_files(folder: Path) -> list[Path]:
@@ -108,7 +112,7 @@ def _base_files(folder: Path) -> list[Path]:
 
 def _is_loaded(path: Path) -> bool:
     is_variant = path.name.count(".") > 1 and path.suffix == ".safetensors"  # e.g. model.fp16.safetensors
-    return path.suffix in {".json", ".txt", ".safetensors"} and not is_variant
+    return path.suffix in {".json", ".txt", ".jinja", ".safetensors"} and not is_variant
 
 
 def _is_weights(path: Path) -> bool:

@@ -17,10 +17,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from understudy.bases import chats
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.noising import encode_pixels, make_noisy
-from understudy.bases.objectives import Flow, Objective
+from understudy.bases.objectives import Objective, make_flow
 from understudy.domain import Pixels, UserError
 from understudy.recipes import Target
 
@@ -72,10 +73,7 @@ class Flux2Base(Base):
     @classmethod
     def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
         """Flow, at times that are shifted only where the scheduler's are without knowing the size."""
-        if min_snr:
-            raise UserError("min_snr is for bases that predict noise, and this one does not: leave it at 0.")
-        config = scheduler.config
-        return Flow(1.0 if config.use_dynamic_shifting else config.shift, config.num_train_timesteps)
+        return make_flow(scheduler.config, min_snr, scheduler.config.shift)
 
     @property
     def latent_px(self) -> int:
@@ -153,19 +151,18 @@ class Flux2Base(Base):
         return heard.double()
 
     def readable_part(self, prompt: str) -> str:
-        """What is left of it when it is put to the reader as a question in a conversation."""
-        tokenizer, most = self.pipe.tokenizer, self.pipe.tokenizer_max_length
-        asked = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
+        """See `chats.readable_part`."""
+        pipe = self.pipe
+        return chats.readable_part(pipe.tokenizer, self._put, prompt, pipe.tokenizer_max_length)
+
+    def _put(self, prompt: str) -> str:
+        """As the pipeline puts it to the reader."""
+        message = [{"role": "user", "content": prompt}]
+        return str(
+            self.pipe.tokenizer.apply_chat_template(
+                message, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
         )
-        tokens = tokenizer(asked, verbose=False).input_ids
-        if len(tokens) <= most:
-            return prompt
-        before = asked[: asked.index(prompt)]
-        return str(tokenizer.decode(tokens[:most])).removeprefix(before).strip()
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the patches that the autoencoder makes, each (1, 4C, 1, 1)."""

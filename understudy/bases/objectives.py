@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -137,6 +137,18 @@ def make_objective(
             return Flow(float(str(scheduler_config.get("flow_shift", 1.0))))
         case _:
             raise UserError(f"The base predicts {prediction!r}, which is unknown here: choose another base.")
+
+
+def make_flow(scheduler_config: Mapping[str, Any], min_snr: float, shift: float) -> Flow:
+    """The flow that a base with this scheduler is trained by, at times moved by `shift`.
+
+    A scheduler that moves its own times by the picture's size does so only in drawing: then they stay even.
+    Raises `UserError` for a cap, because all times count the same.
+    """
+    if min_snr:
+        raise UserError("min_snr is for bases that predict noise, and this one does not: leave it at 0.")
+    is_dynamic = scheduler_config["use_dynamic_shifting"]
+    return Flow(1.0 if is_dynamic else float(shift), scheduler_config["num_train_timesteps"])
 
 
 def _spread(count: int, generator: torch.Generator) -> Tensor:

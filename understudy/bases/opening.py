@@ -20,9 +20,11 @@ from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
+from understudy.bases.qwen import QwenBase
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sd3 import Sd3Base
 from understudy.bases.sdxl import SdxlBase
+from understudy.bases.zimage import ZImageBase
 from understudy.domain import UserError
 from understudy.runs import Plan
 
@@ -68,8 +70,10 @@ def find_kind(family: Family) -> type[Base]:
             return KontextBase
         case "flux2":
             return Flux2Base
-        case "qwen" | "zimage":
-            raise NotImplementedError(family)
+        case "qwen":
+            return QwenBase
+        case "zimage":
+            return ZImageBase
         case _:
             assert_never(family)
 

@@ -16,11 +16,20 @@ from understudy.bases.layouts import Family
 from understudy.methods.kohya_flux import to_kohya_flux
 from understudy.methods.kohya_flux2 import to_kohya_flux2
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "kontext", "flux2")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "kontext", "flux2", "qwen", "zimage")
 """All that have it; of the others ComfyUI alone reads kohya's names, but diffusers' names as well."""
+WITH_DOTS: tuple[Family, ...] = ("zimage",)
+"""ComfyUI's own denoiser of these has other layers, e.g. queries, keys and values are one.
+
+It knows diffusers' layers only by their names in diffusers, which must keep their dots.
+"""
+DOTTED = "diffusion_model."
+"""What layers begin with that keep their own names, dots and all."""
 NETWORKS: Mapping[Family, Mapping[str, str]] = {
     "sd1": {"unet.": "lora_unet_", "text_encoder.": "lora_te_"},
     "sdxl": {"unet.": "lora_unet_", "text_encoder.": "lora_te1_", "text_encoder_2.": "lora_te2_"},
+    "qwen": {"transformer.": "lora_unet_"},
+    "zimage": {"transformer.": DOTTED},
 }
 FACTORS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight"}
 MAGNITUDE = "lora_magnitude_vector"
@@ -66,7 +75,7 @@ def _split(name: str, networks: Mapping[str, str]) -> tuple[str, str]:
         for factor in (*FACTORS, MAGNITUDE, *OF_LOKR):
             if name.startswith(prefix) and name.endswith(f".{factor}"):
                 layer = name.removeprefix(prefix).removesuffix(f".{factor}")
-                return network + layer.replace(".", "_"), factor
+                return network + (layer if network == DOTTED else layer.replace(".", "_")), factor
     raise ValueError(f"{name} has no name in kohya's form")
 
 
