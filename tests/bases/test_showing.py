@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.flux import pipeline_flux_kontext
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 
-from tests.bases.toys import FAMILIES, make_toy
+from tests.bases.toys import FAMILIES, at_toy_size, make_toy
 from tests.toy_character import make_character
 from understudy.bases.base import NO_REFERENCES, Base
 from understudy.bases.layouts import Family
@@ -31,8 +33,9 @@ SMALL = 64
 
 
 @pytest.fixture(scope="module", params=SHOWN)
-def family(request: pytest.FixtureRequest) -> Family:
-    return request.param  # type: ignore[no-any-return]
+def family(request: pytest.FixtureRequest) -> Iterator[Family]:
+    with at_toy_size():
+        yield request.param
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,8 @@ def folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def looking_at_small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [(SMALL, SMALL), (2 * SMALL, SMALL)]
     monkeypatch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", sizes)
+    for knob in ("CONDITION_IMAGE_SIZE", "VAE_IMAGE_SIZE"):
+        monkeypatch.setattr(pipeline_qwenimage_edit_plus, knob, SMALL**2)
 
 
 @pytest.fixture(scope="module")

@@ -11,24 +11,20 @@ from diffusers import (
     Flux2KleinPipeline,
     Flux2Transformer2DModel,
 )
-from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
 
+from tests.bases.toy_words import make_tokenizer
 from tests.toy_base import SIZE_PX
 
 READ_LAYERS = (9, 18, 27)
 """Those that the pipeline reads; the one above the last is never asked for."""
 READER_WIDTH = 16
 LATENT_CHANNELS = 4
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def make_toy_flux2(folder: Path, is_distilled: bool = False) -> Path:
     """Write it with random weights."""
-    tokenizer = make_qwen_tokenizer()
+    tokenizer = make_tokenizer()
     pipe = Flux2KleinPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
         vae=_autoencoder(),
@@ -41,28 +37,7 @@ def make_toy_flux2(folder: Path, is_distilled: bool = False) -> Path:
     return folder
 
 
-def make_qwen_tokenizer() -> Qwen2TokenizerFast:
-    """Byte by byte, without merges, with a template for a conversation."""
-    letters = [*_byte_letters(), *SPECIAL]
-    tokenizer = Qwen2TokenizerFast(
-        vocab={letter: number for number, letter in enumerate(letters)},
-        merges=[],
-        additional_special_tokens=list(SPECIAL[1:]),
-    )
-    tokenizer.chat_template = CHAT
-    return tokenizer
-
-
-def _byte_letters() -> list[str]:
-    """The letters that stand for bytes: printable ones for themselves, others from 256 on."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in plain]
-    named = {byte: chr(byte) for byte in plain}
-    named |= {byte: chr(256 + number) for number, byte in enumerate(others)}
-    return [named[byte] for byte in range(256)]
-
-
-def _reader_config(tokenizer: Qwen2TokenizerFast) -> Qwen3Config:
+def _reader_config(tokenizer: Qwen2Tokenizer) -> Qwen3Config:
     return Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=READER_WIDTH,

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 from diffusers import (
     AutoencoderKLQwenImage,
     FlowMatchEulerDiscreteScheduler,
+    QwenImageEditPlusPipeline,
     QwenImagePipeline,
     QwenImageTransformer2DModel,
 )
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers import (
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    Qwen2VLImageProcessor,
+)
 
-from tests.bases.toy_words import MAX_TOKENS, make_tokenizer
+from tests.bases.toy_words import MAX_TOKENS, SPECIAL, make_tokenizer
+from understudy.bases.catalog import INDEX_FILE
 
 WIDTH = 32
+OF_PICTURES = {
+    "vision_start_token_id": "<|vision_start|>",
+    "image_token_id": "<|image_pad|>",
+    "vision_end_token_id": "<|vision_end|>",
+    "video_token_id": "<|video_pad|>",
+}
+"""Tokens by what the reader's config calls their numbers."""
 CHANNELS = 4
 SAID = (
     "the image by detailing color shape size texture quantity text "
@@ -35,6 +50,24 @@ def make_toy_qwen(folder: Path) -> Path:
         tokenizer=tokenizer,
         transformer=_transformer(),
     ).save_pretrained(folder)
+    return folder
+
+
+def make_toy_qwen_edit(folder: Path) -> Path:
+    """The one that can be shown pictures; its processor's folder holds only what is read of it."""
+    tokenizer = make_tokenizer(TEMPLATE_WORDS, (*SPECIAL, *OF_PICTURES.values()))
+    QwenImageEditPlusPipeline(
+        scheduler=_scheduler(),
+        vae=_autoencoder(),
+        text_encoder=Qwen2_5_VLForConditionalGeneration(_text_config(len(tokenizer), tokenizer)),
+        tokenizer=tokenizer,
+        processor=None,
+        transformer=_transformer(),
+    ).save_pretrained(folder)
+    Qwen2VLImageProcessor().save_pretrained(folder / "processor")
+    index = json.loads((folder / INDEX_FILE).read_text())
+    index["processor"] = ["transformers", "Qwen2VLProcessor"]
+    (folder / INDEX_FILE).write_text(json.dumps(index))
     return folder
 
 
@@ -75,8 +108,15 @@ def _scheduler() -> FlowMatchEulerDiscreteScheduler:
     )
 
 
-def _text_config(num_tokens: int) -> Qwen2_5_VLConfig:
+def _text_config(num_tokens: int, tokenizer: Qwen2Tokenizer | None = None) -> Qwen2_5_VLConfig:
+    names = ("vision_start_token_id", "image_token_id", "vision_end_token_id", "video_token_id")
+    numbers = (
+        {}
+        if tokenizer is None
+        else dict(zip(names, tokenizer.convert_tokens_to_ids(list(OF_PICTURES)), strict=True))
+    )
     return Qwen2_5_VLConfig(
+        **numbers,
         text_config={
             "vocab_size": num_tokens,
             "hidden_size": WIDTH,

@@ -16,16 +16,16 @@ CHAT = (
 MAX_TOKENS = 2048
 
 
-def make_tokenizer(words: Sequence[str] = ()) -> Qwen2Tokenizer:
-    """Byte by byte, but each of `words`, with the space before it if it has one, is one token."""
+def make_tokenizer(words: Sequence[str] = (), special: Sequence[str] = SPECIAL) -> Qwen2Tokenizer:
+    """Byte by byte, but each of `special`, and of `words` with the space before it, if any, is one token."""
     alphabet = _byte_letters()
     spelt = ["".join(alphabet[byte] for byte in word.encode()) for word in words]
     merges = list(dict.fromkeys((word[:end], word[end]) for word in spelt for end in range(1, len(word))))
-    tokens = [*alphabet, *("".join(pair) for pair in merges), *SPECIAL]
+    tokens = [*alphabet, *("".join(pair) for pair in merges), *special]
     return Qwen2Tokenizer(
         vocab={token: number for number, token in enumerate(tokens)},
         merges=merges,
-        extra_special_tokens=list(SPECIAL[1:]),
+        extra_special_tokens=list(special[1:]),
         chat_template=CHAT,
         model_max_length=MAX_TOKENS,
     )

@@ -13,7 +13,7 @@ from diffusers import FluxKontextPipeline
 
 from tests.bases.toy_flux import make_toy_flux
 from tests.bases.toy_flux2 import make_toy_flux2
-from tests.bases.toy_qwen import make_toy_qwen
+from tests.bases.toy_qwen import make_toy_qwen, make_toy_qwen_edit
 from tests.bases.toy_sd3 import make_toy_sd3
 from tests.bases.toy_sdxl import make_toy_sdxl
 from tests.bases.toy_zimage import make_toy_zimage
@@ -21,7 +21,17 @@ from tests.toy_base import make_toy_base
 from understudy.bases import catalog
 from understudy.bases.layouts import Family
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "sd3", "flux", "kontext", "flux2", "qwen", "zimage")
+FAMILIES: tuple[Family, ...] = (
+    "sd1",
+    "sdxl",
+    "sd3",
+    "flux",
+    "kontext",
+    "flux2",
+    "qwen",
+    "qwen-edit",
+    "zimage",
+)
 
 
 @contextmanager
@@ -52,6 +62,8 @@ def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
                 return make_toy_flux2(folder)
             case "qwen":
                 return make_toy_qwen(folder)
+            case "qwen-edit":
+                return make_toy_qwen_edit(folder)
             case "zimage":
                 return make_toy_zimage(folder)
             case _:

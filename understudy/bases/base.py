@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar, Self
 
 import torch
@@ -62,6 +63,8 @@ class Base(ABC):
     """The pipeline's name for what learns, and what the names in an adapter's file begin with."""
     lora_targets: ClassVar[Mapping[Target, tuple[str, ...]]]
     """The ends of the names of the denoiser's layers; a base need not have all of them."""
+    opens_with: ClassVar[type[DiffusionPipeline] | None] = None
+    """The pipeline that the folder's index names, where it is another than that which draws."""
     without: ClassVar[Mapping[str, object]] = {}
     """What the folder's pipeline is opened without."""
     text_parts: ClassVar[tuple[str, ...]] = ()
@@ -130,7 +133,10 @@ class Base(ABC):
         """The pipeline's own networks; the scheduler is a fresh one, because it remembers where it is."""
         own, config = type(self.pipe.scheduler), self.pipe.scheduler.config
         made = own.from_config(config) if scheduler is None else make_scheduler(scheduler, config)
-        pipe = kind(**self.pipe.components | {"scheduler": made}, **self._options())
+        parts = {
+            name: part for name, part in self.pipe.components.items() if name in signature(kind).parameters
+        }
+        pipe = kind(**parts | {"scheduler": made}, **self._options())
         # Without a progress bar of its own: ours are told by events.
         pipe.set_progress_bar_config(disable=True)
         return pipe

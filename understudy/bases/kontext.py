@@ -18,11 +18,8 @@ from PIL import Image
 
 from understudy.bases.flows import PATCH
 from understudy.bases.flux import FluxBase
-from understudy.bases.noising import encode_pixels, make_noisy
+from understudy.bases.noising import SHIFTING, encode_pixels, make_noisy
 from understudy.domain import Pixels
-
-SHIFTING = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
-"""What the scheduler's config says of how pictures of a size are shifted."""
 
 
 @dataclass(frozen=True)

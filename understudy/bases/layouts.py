@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Family = Literal["sd1", "sdxl", "sd3", "flux", "kontext", "flux2", "qwen", "zimage"]
+Family = Literal["sd1", "sdxl", "sd3", "flux", "kontext", "flux2", "qwen", "qwen-edit", "zimage"]
+WITHOUT_WEIGHTS = ("tokenizer", "scheduler", "processor")
+"""What the names of parts begin with that have none."""
 TRANSFORMERS, DIFFUSERS = "transformers", "diffusers"
 
 
@@ -26,7 +28,9 @@ class Layout:
     @property
     def weighted(self) -> tuple[str, ...]:
         """The parts that have weights."""
-        return tuple(part for part in self.parts if not part.startswith(("tokenizer", "scheduler")))
+        return tuple(
+            part for part in self.parts if not part.startswith(("tokenizer", "scheduler", "processor"))
+        )
 
 
 _CLIP = (TRANSFORMERS, "CLIPTextModel")
@@ -47,6 +51,13 @@ _PARTS_OF_FLUX = {
     "text_encoder_2": _T5,
     "tokenizer": _CLIP_WORDS,
     "tokenizer_2": _T5_WORDS,
+    "scheduler": _FLOW_SCHEDULER,
+}
+_PARTS_OF_QWEN = {
+    "transformer": (DIFFUSERS, "QwenImageTransformer2DModel"),
+    "vae": (DIFFUSERS, "AutoencoderKLQwenImage"),
+    "text_encoder": (TRANSFORMERS, "Qwen2_5_VLForConditionalGeneration"),
+    "tokenizer": _QWEN_WORDS,
     "scheduler": _FLOW_SCHEDULER,
 }
 
@@ -107,17 +118,12 @@ LAYOUTS = (
             "scheduler": _FLOW_SCHEDULER,
         },
     ),
+    Layout("qwen", "QwenImagePipeline", "transformer", _PARTS_OF_QWEN),
     Layout(
-        "qwen",
-        "QwenImagePipeline",
+        "qwen-edit",
+        "QwenImageEditPlusPipeline",
         "transformer",
-        {
-            "transformer": (DIFFUSERS, "QwenImageTransformer2DModel"),
-            "vae": (DIFFUSERS, "AutoencoderKLQwenImage"),
-            "text_encoder": (TRANSFORMERS, "Qwen2_5_VLForConditionalGeneration"),
-            "tokenizer": _QWEN_WORDS,
-            "scheduler": _FLOW_SCHEDULER,
-        },
+        {**_PARTS_OF_QWEN, "processor": (TRANSFORMERS, "Qwen2VLProcessor")},
     ),
     Layout(
         "zimage",

@@ -16,6 +16,9 @@ from torch import Tensor
 from understudy.bases.base import Base, redrawing_noise
 from understudy.domain import Pixels
 
+SHIFTING = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+"""What a scheduler's config says of how pictures of a size are shifted, as diffusers' pipelines take it."""
+
 
 def encode_pixels(base: Base, pixels: Pixels) -> Tensor:
     """The latents (1, C, H, W) of a picture (height, width, 3)."""

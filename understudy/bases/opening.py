@@ -21,6 +21,7 @@ from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
 from understudy.bases.qwen import QwenBase
+from understudy.bases.qwen_edit import QwenEditBase
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sd3 import Sd3Base
 from understudy.bases.sdxl import SdxlBase
@@ -72,6 +73,8 @@ def find_kind(family: Family) -> type[Base]:
             return Flux2Base
         case "qwen":
             return QwenBase
+        case "qwen-edit":
+            return QwenEditBase
         case "zimage":
             return ZImageBase
         case _:
@@ -92,7 +95,7 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the libraries' next major releases will change
         try:
-            pipe = kind.draws_with.from_pretrained(
+            pipe = (kind.opens_with or kind.draws_with).from_pretrained(
                 folder,
                 torch_dtype=dtype,  # however the weights are stored; bf16 to fp32 is exact
                 local_files_only=True,

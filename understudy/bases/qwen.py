@@ -61,6 +61,11 @@ class QwenBase(Base):
         return make_flow(scheduler.config, min_snr, TRAINING_SHIFT)
 
     @property
+    def reader(self) -> Any:
+        """The pipeline that reads words as they are drawn."""
+        return self.pipe
+
+    @property
     def cell_px(self) -> int:
         """Whole places of the transformer."""
         return self.latent_px * PATCH
@@ -94,7 +99,7 @@ class QwenBase(Base):
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width), without the tokens of the pipeline's template, and `mask`."""
-        hidden, mask = self.pipe.encode_prompt(
+        hidden, mask = self.reader.encode_prompt(
             list(prompts), device=self.pipe.device, max_sequence_length=MAX_TOKENS
         )
         if mask is None:  # where all prompts are as long
@@ -103,7 +108,7 @@ class QwenBase(Base):
 
     def readable_part(self, prompt: str) -> str:
         """See `chats.readable_part`."""
-        pipe = self.pipe
+        pipe = self.reader
         num_read = pipe.prompt_template_encode_start_idx + MAX_TOKENS
         return chats.readable_part(pipe.tokenizer, pipe.prompt_template_encode.format, prompt, num_read)
 

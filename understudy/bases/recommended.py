@@ -52,6 +52,7 @@ _ADAPTER: Mapping[Family, Knobs] = {
     "kontext": {**_ANY_ADAPTER, "steps": 1500},
     "flux2": {**_ANY_ADAPTER, "rank": 32, "alpha": 64.0, "steps": 750, "batch": 2, "resolution_px": 512},
     "qwen": _ANY_ADAPTER,
+    "qwen-edit": _ANY_ADAPTER,
     "zimage": _ANY_ADAPTER,
 }
 DRAWING: Mapping[Family, Knobs] = {
@@ -62,6 +63,7 @@ DRAWING: Mapping[Family, Knobs] = {
     "kontext": {"steps": 28, "guidance": 2.5},
     "flux2": {"steps": 50, "guidance": 4.0},
     "qwen": {"steps": 50, "guidance": 4.0},
+    "qwen-edit": {"steps": 40, "guidance": 4.0},
     # Four of the pipeline's, which counts guidance from 0.
     "zimage": {"steps": 50, "guidance": 5.0},
 }

@@ -53,6 +53,12 @@ KNOWN = (
     Known("flux2", {**_FLUX2, "num_attention_heads": 24}, "Flux.2-klein-4b", "flux_2_klein_4b"),
     Known("flux2", {**_FLUX2, "num_attention_heads": 32}, "Flux.2-klein-9b", "flux_2_klein_9b"),
     Known("qwen", {"num_layers": 60, "joint_attention_dim": 3584}, "Qwen-Image", "qwen_image"),
+    Known(
+        "qwen-edit",
+        {"num_layers": 60, "joint_attention_dim": 3584},
+        "Qwen-Image-Edit-Plus",
+        "qwen_image_edit",
+    ),
     Known("zimage", {"dim": 3840, "n_layers": 30}, "Z-Image", "z_image"),
 )
 

@@ -16,7 +16,7 @@ from understudy.bases.layouts import Family
 from understudy.methods.kohya_flux import to_kohya_flux
 from understudy.methods.kohya_flux2 import to_kohya_flux2
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "kontext", "flux2", "qwen", "zimage")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "kontext", "flux2", "qwen", "qwen-edit", "zimage")
 """All that have it; of the others ComfyUI alone reads kohya's names, but diffusers' names as well."""
 WITH_DOTS: tuple[Family, ...] = ("zimage",)
 """ComfyUI's own denoiser of these has other layers, e.g. queries, keys and values are one.
@@ -29,6 +29,7 @@ NETWORKS: Mapping[Family, Mapping[str, str]] = {
     "sd1": {"unet.": "lora_unet_", "text_encoder.": "lora_te_"},
     "sdxl": {"unet.": "lora_unet_", "text_encoder.": "lora_te1_", "text_encoder_2.": "lora_te2_"},
     "qwen": {"transformer.": "lora_unet_"},
+    "qwen-edit": {"transformer.": "lora_unet_"},
     "zimage": {"transformer.": DOTTED},
 }
 FACTORS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight"}
