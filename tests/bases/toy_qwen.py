@@ -109,12 +109,9 @@ def _scheduler() -> FlowMatchEulerDiscreteScheduler:
 
 
 def _text_config(num_tokens: int, tokenizer: Qwen2Tokenizer | None = None) -> Qwen2_5_VLConfig:
-    names = ("vision_start_token_id", "image_token_id", "vision_end_token_id", "video_token_id")
-    numbers = (
-        {}
-        if tokenizer is None
-        else dict(zip(names, tokenizer.convert_tokens_to_ids(list(OF_PICTURES)), strict=True))
-    )
+    numbers: dict[str, int] = {}
+    if tokenizer is not None:
+        numbers = {name: tokenizer.convert_tokens_to_ids(token) for name, token in OF_PICTURES.items()}
     return Qwen2_5_VLConfig(
         **numbers,
         text_config={
