@@ -12,15 +12,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from understudy.bases.catalog import find_base, is_stable_diffusion_1
+from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.shapes import find_known
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
-from understudy.methods.kohya import lacks_readers, to_kohya
+from understudy.methods.kohya import FAMILIES, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
-from understudy.recipes import Adapting, TextualInversion
+from understudy.recipes import Adapting, Recipe, TextualInversion
 from understudy.runs import Checkpoint, Run, StrPath, open_run, write_whole
 
 Form = Literal["kohya", "diffusers"]
@@ -39,9 +40,11 @@ def export(
 
     `out` is the file, by default named by character and form in the run's folder `exported`; a word of the
     character's own lies beside it, ending in "-word". What readers of the form do otherwise is told to
-    `notify`. Raises `UserError` where the method or its adapter has no such file.
+    `notify`, and where the form is another, because the base's family has none of kohya's. Raises `UserError`
+    where the method or its adapter has no such file.
     """
     opened = open_run(run)
+    form = _find_form(opened.recipe, form, notify)
     slug = re.sub(r"\W+", "-", opened.manifest.name.lower()).strip("-") or "character"
     path = Path(out) if out is not None else opened.folder / EXPORTED_FOLDER / f"{slug}-{form}{ENDING}"
     if path.suffix != ENDING:
@@ -67,6 +70,20 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
     return files
 
 
+def _find_form(recipe: Recipe, form: Form, notify: Notify) -> Form:
+    if form == "diffusers" or not isinstance(recipe, Adapting):
+        return form
+    if read_layout(find_base(recipe.base)).family in FAMILIES:
+        return form
+    notify(
+        Note(
+            "Adapters of this family of bases are in diffusers' form, which ComfyUI reads as well: "
+            "kohya's would be read by ComfyUI alone."
+        )
+    )
+    return "diffusers"
+
+
 def _find_checkpoint(run: Run, step: int | None) -> Checkpoint:
     if step is None:
         newest = run.newest()
@@ -88,7 +105,13 @@ def _pack_adapter(run: Run, recipe: Adapting, form: Form, checkpoint: Checkpoint
     if form == "diffusers":
         with safe_open(path, "pt") as file:
             return pack_weights(tensors, {**file.metadata(), **facts})
-    renamed = to_kohya(tensors)
+    family = read_layout(find_base(recipe.base)).family
+    if family == "flux" and recipe.adapter in OF_LYCORIS:
+        raise UserError(
+            f"In kohya's form several layers of FLUX are one, which {recipe.adapter} does not allow: "
+            "take --format diffusers."
+        )
+    renamed = to_kohya(tensors, family)
     # A1111 knows a file by the hash of its tensors alone.
     found = hashlib.sha256(find_tensors(pack_weights(renamed, facts))).hexdigest()
     return pack_weights(renamed, facts | {"sshs_model_hash": found, "modelspec.hash_sha256": f"0x{found}"})
@@ -102,11 +125,11 @@ def _pack_word(run: Run, checkpoint: Checkpoint, stem: str, notify: Notify) -> b
 
 def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor]) -> list[str]:
     """What readers of the file do not do as understudy does, a sentence each."""
-    said = []
-    if not is_stable_diffusion_1(find_base(recipe.base)):
+    said, base = [], find_base(recipe.base)
+    if find_known(base) is None:
         said.append(
             "ComfyUI and A1111 cannot open the base that this adapter fits: for them learn on a base of the "
-            "shape of Stable Diffusion 1.5 (--base)."
+            "shape of one that they know, e.g. Stable Diffusion 1.5 (--base)."
         )
     if recipe.min_rank:
         said.append("Other tools draw with the whole rank at every noise: their pictures will differ.")
@@ -115,5 +138,8 @@ def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor
     if form == "kohya" and recipe.adapter in OF_LYCORIS:
         said.append(f"In this form ComfyUI reads {recipe.adapter}; diffusers does not.")
     if form == "diffusers" and recipe.adapter == "lokr":
-        said.append('Load it with pipe.unet.load_lora_adapter(FOLDER, weight_name=FILE, prefix="unet").')
+        part = read_layout(base).denoiser
+        said.append(
+            f'Load it with pipe.{part}.load_lora_adapter(FOLDER, weight_name=FILE, prefix="{part}").'
+        )
     return said

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.bases.toy_flux import read_kohya_at_toy_size
 from tests.bases.toys import FAMILIES, make_toy
 from tests.toy_character import make_character
 from understudy.bases.base import Base
@@ -19,8 +21,10 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, Sketch
+from understudy.events import Event, Note
 from understudy.exporting import Form, export
 from understudy.methods import learn, open_painter
+from understudy.methods.kohya import FAMILIES as KOHYA_FAMILIES
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.runs import LOG_FILE, Plan, Run
@@ -180,13 +184,22 @@ def difference(one: Pixels, other: Pixels) -> float:
 
 @pytest.mark.parametrize("form", ["diffusers", "kohya"])
 def test_plain_diffusers_draws_the_same_with_it(
-    form: Form, learned: Run, folder: Path, tmp_path: Path
+    form: Form, learned: Run, family: Family, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In kohya's form too, and where a family has none that diffusers reads, in its own, which is said."""
     with open_painter(learned) as painter:
         (picture,) = painter([Scene("Pip", 3)], FEW)
         assert isinstance(painter, PipelinePainter)
         prompt = painter.read("Pip")
-    (path,) = export(learned, form, tmp_path / "pip.safetensors")
+    seen: list[Event] = []
+    (path,) = export(learned, form, tmp_path / "pip.safetensors", notify=seen.append)
+    has_form = form == "diffusers" or family in KOHYA_FAMILIES
+    said = [event.text for event in seen if isinstance(event, Note)]
+    assert has_form != any("in diffusers' form, which ComfyUI reads as well" in text for text in said)
+    is_kohya = {name.startswith("lora_unet_") for name in load_file(path)}
+    assert is_kohya == {form == "kohya" and has_form}
+    if family == "flux":
+        read_kohya_at_toy_size(monkeypatch)
     base = open_base(folder, PLAN)
     pipe = base.drawing_pipe(None)
     without = plainly(pipe, base, prompt, 3)
@@ -202,7 +215,7 @@ def test_draws_from_a_sketch_where_the_family_can(learned: Run) -> None:
         if painter.base.redraws_with is None:
             pytest.skip("the family has no such pipeline")
         side = painter.base.size_px
-        sketch = Sketch(np.full((side, side, 3), 200, np.uint8), 0.7)
+        sketch = Sketch(np.full((side, side, 3), 200, np.uint8), 0.5)
         (first,) = painter([Scene("Pip", 3)], FEW, sketch)
         white = replace(sketch, pixels=np.full((side, side, 3), 255, np.uint8))
         (second,) = painter([Scene("Pip", 3)], FEW, white)

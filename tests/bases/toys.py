@@ -7,11 +7,13 @@ from typing import assert_never
 
 import torch
 
+from tests.bases.toy_flux import make_toy_flux
+from tests.bases.toy_sd3 import make_toy_sd3
 from tests.bases.toy_sdxl import make_toy_sdxl
 from tests.toy_base import make_toy_base
 from understudy.bases.layouts import Family
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl")
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "sd3", "flux")
 
 
 def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
@@ -24,7 +26,11 @@ def make_toy(family: Family, folder: Path, seed: int = 0) -> Path:
                 return make_toy_base(folder, seed=seed, addition=None)
             case "sdxl":
                 return make_toy_sdxl(folder)
-            case "sd3" | "flux" | "flux2" | "qwen" | "zimage":
+            case "sd3":
+                return make_toy_sd3(folder)
+            case "flux":
+                return make_toy_flux(folder)
+            case "flux2" | "qwen" | "zimage":
                 raise NotImplementedError(family)
             case _:
                 assert_never(family)

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from diffusers import DiffusionPipeline
@@ -69,6 +69,10 @@ class Base(ABC):
         """What the base was trained to predict, as its scheduler says; `min_snr` as in `open_base`."""
         return make_objective(scheduler.config, scheduler.alphas_cumprod.float().cpu(), min_snr)
 
+    def shifting_by_size(self) -> Self:
+        """The same base, learning at the noise that its size needs; raises `UserError` where it knows of none."""
+        raise UserError("This base learns all sizes at the same noise: leave size_shift out.")
+
     @property
     def denoiser(self) -> nn.Module:
         """What learns."""
@@ -118,6 +122,14 @@ class Base(ABC):
     @abstractmethod
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """What the pipeline's call is given for these prompts."""
+
+    def redrawing(self, width: int, height: int) -> dict[str, object]:
+        """What the pipeline that draws from another picture is told of its size: most take the picture's."""
+        return {}
+
+    def count_redrawn(self, steps: int, strength: float) -> int:
+        """How many of `steps` that pipeline takes, counting as it does."""
+        return min(int(steps * strength), steps)
 
     @abstractmethod
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:

@@ -14,13 +14,6 @@ from understudy.recipes import PUPPET
 
 PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
 INDEX_FILE = "model_index.json"
-SHAPE_OF_SD1 = {
-    "block_out_channels": [320, 640, 1280, 1280],
-    "cross_attention_dim": 768,
-    "layers_per_block": 2,
-    "in_channels": 4,
-}
-"""What tells its U-Net from others."""
 
 
 def find_base(name_or_path: str) -> Path:
@@ -87,7 +80,7 @@ def count_weight_bytes(folder: Path) -> int:
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """The config of a base's "unet", "vae" or "scheduler"; raises `UserError` where it cannot be read."""
+    """The config of a part of a base, e.g. "unet", "vae" or "scheduler"; raises `UserError` where it cannot be read."""
     path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -96,14 +89,12 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 
 def find_side_px(folder: Path) -> int:
-    """Side of the pictures that a base with a U-Net was trained on."""
-    halvings = len(read_config(folder, "vae")["block_out_channels"]) - 1
-    return int(read_config(folder, "unet")["sample_size"]) << halvings
-
-
-def is_stable_diffusion_1(folder: Path) -> bool:
-    """Whether a base has not only the layout of Stable Diffusion 1.x, but its very shape."""
-    return read_layout(folder).family == "sd1" and SHAPE_OF_SD1.items() <= read_config(folder, "unet").items()
+    """Side of the pictures that a base was trained on: as its denoiser says, in latents, or its autoencoder."""
+    denoiser = read_config(folder, read_layout(folder).denoiser)
+    autoencoder = read_config(folder, "vae")
+    if "sample_size" in denoiser:
+        return int(denoiser["sample_size"]) << (len(autoencoder["block_out_channels"]) - 1)
+    return int(autoencoder["sample_size"])
 
 
 def _base_files(folder: Path) -> list[Path]:

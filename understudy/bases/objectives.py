@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from understudy.domain import UserError
+
+Spread = Literal["even", "logit-normal"]
+"""Which times a flow is trained at before its shift: all alike, or those in the middle more."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,19 @@ class Velocity:
 class Flow:
     """Predict noise - clean on the straight path between them (Liu et al., arXiv 2209.03003).
 
-    `shift` moves the times towards noise, as larger pictures need (Esser et al., arXiv 2403.03206).
+    `shift` moves the times towards noise, as larger pictures need (Esser et al., arXiv 2403.03206, equation
+    23); with the spread "logit-normal" they are sigmoids of standard normal numbers (its section 3.1).
     """
 
     shift: float = 1.0
     num_times: int = 1000
+    spread: Spread = "even"
 
     def sample_times(self, count: int, generator: torch.Generator) -> Tensor:
-        """Times in (0, num_times)."""
+        """Times in (0, num_times), one in each of `count` equally likely parts of it."""
         t = _spread(count, generator)
+        if self.spread == "logit-normal":
+            t = torch.special.ndtri(t).sigmoid()
         return self.num_times * self.shift * t / (1 + (self.shift - 1) * t)
 
     def corrupt(self, clean: Tensor, noise: Tensor, times_B: Tensor) -> Corrupted:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.utils import logging as diffusers_logging
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
+from understudy.bases.flux import FluxBase
 from understudy.bases.layouts import Family
 from understudy.bases.prompting import read_prompting
 from understudy.bases.sd1 import Sd1Base
+from understudy.bases.sd3 import Sd3Base
 from understudy.bases.sdxl import SdxlBase
 from understudy.domain import UserError
 from understudy.runs import Plan
@@ -32,10 +36,12 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) 
     """
     layout = read_layout(folder)
     kind = find_kind(layout.family)
-    pipe = _load(kind, folder, DTYPES[plan.precision])
+    left_out = {part: None for part in layout.optional if not (folder / part).is_dir()}
+    pipe = _load(kind, folder, DTYPES[plan.precision], left_out)
     pipe.to(plan.device)
-    for part in layout.weighted:
-        pipe.components[part].requires_grad_(False).eval()
+    for part in pipe.components.values():
+        if isinstance(part, nn.Module):
+            part.requires_grad_(False).eval()
     _speed_up(pipe, plan)
     objective = kind.find_objective(pipe.scheduler, min_snr)
     return kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
@@ -48,7 +54,11 @@ def find_kind(family: Family) -> type[Base]:
             return Sd1Base
         case "sdxl":
             return SdxlBase
-        case "sd3" | "flux" | "flux2" | "qwen" | "zimage":
+        case "sd3":
+            return Sd3Base
+        case "flux":
+            return FluxBase
+        case "flux2" | "qwen" | "zimage":
             raise NotImplementedError(family)
         case _:
             assert_never(family)
@@ -62,7 +72,7 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
         unet.set_attn_processor(AttnProcessor())
 
 
-def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
+def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[str, None]) -> Any:
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     with warnings.catch_warnings():
@@ -74,6 +84,7 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
                 local_files_only=True,
                 use_safetensors=True,  # anything else is pickle, which runs what is in it
                 **kind.without,
+                **left_out,
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)

@@ -142,18 +142,22 @@ def _configure(recipe: Adapting, layers: Sequence[str]) -> PeftConfig:
 
 
 def _find_layers(network: nn.Module, ends: Sequence[str], recipe: Adapting) -> list[str]:
-    """The ends themselves; for oft the layers' whole names, without the convolutions that it cannot rotate.
+    """The names of the layers that end so; for oft without the convolutions that it cannot rotate.
 
-    peft 0.21 adds up the overlapping patches of a 3x3 convolution: even a rotation by nothing changes it.
+    An end that begins with a dot is of no layer of the network itself, only of those in its blocks. peft 0.21
+    adds up the overlapping patches of a 3x3 convolution: even a rotation by nothing changes it.
     """
-    if recipe.adapter != "oft":
-        return list(ends)
+    within = tuple(end if end.startswith(".") else f".{end}" for end in ends)
     return [
         name
         for name, layer in network.named_modules()
-        if name.endswith(tuple(f".{end}" for end in ends)) or name in ends
-        if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1))
+        if name.endswith(within) or name in ends
+        if recipe.adapter != "oft" or _can_rotate(layer)
     ]
+
+
+def _can_rotate(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1))
 
 
 def _name_in_file(name: str, recipe: Adapting, part: str) -> str:

@@ -2,6 +2,7 @@
 
 A layer's name has underscores for dots and begins with what it belongs to; factors are "lora_down" and
 "lora_up", and each layer says its alpha. LoKr and DoRA are in LyCORIS' names, which ComfyUI reads too.
+This is so for the families with a U-Net; FLUX's layers have other names, see `kohya_flux`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-NETWORKS = {"unet.": "lora_unet_", "text_encoder.": "lora_te_"}
+from understudy.bases.layouts import Family
+from understudy.methods.kohya_flux import to_kohya_flux
+
+FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux")
+"""All that have it; of the others ComfyUI alone reads kohya's names, but diffusers' names as well."""
+NETWORKS: Mapping[Family, Mapping[str, str]] = {
+    "sd1": {"unet.": "lora_unet_", "text_encoder.": "lora_te_"},
+    "sdxl": {"unet.": "lora_unet_", "text_encoder.": "lora_te1_", "text_encoder_2.": "lora_te2_"},
+}
 FACTORS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight"}
 MAGNITUDE = "lora_magnitude_vector"
 OF_LOKR = ("lokr_w1", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
@@ -19,12 +28,12 @@ ADDED_TO_TIME = "add_embedding."
 """What these layers' names begin with: Stable Diffusion 1.x itself has none, and no reader looks for any."""
 
 
-def to_kohya(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_kohya(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     """The tensors of a file that `adapters.write_adapter` wrote, in kohya's form.
 
     Their strength is in the weights, so each layer's alpha is its rank. Raises `ValueError` for others.
     """
-    return dict(_renamed(tensors))
+    return to_kohya_flux(tensors) if family == "flux" else dict(_renamed(tensors, NETWORKS[family]))
 
 
 def lacks_readers(tensors: Mapping[str, Tensor]) -> bool:
@@ -32,9 +41,9 @@ def lacks_readers(tensors: Mapping[str, Tensor]) -> bool:
     return any(name.startswith(f"unet.{ADDED_TO_TIME}") for name in tensors)
 
 
-def _renamed(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _renamed(tensors: Mapping[str, Tensor], networks: Mapping[str, str]) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in tensors.items():
-        layer, factor = _split(name)
+        layer, factor = _split(name, networks)
         if factor == MAGNITUDE:
             # One for each output, which readers tell from one for each input by its first side.
             yield f"{layer}.dora_scale", tensor.reshape(-1, *[1] * (_number_of_sides(tensors, name) - 1))
@@ -44,9 +53,9 @@ def _renamed(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
             yield f"{layer}.alpha", torch.tensor(float(len(tensor)))
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split(name: str, networks: Mapping[str, str]) -> tuple[str, str]:
     """A layer's name in kohya's form, and what of it the tensor is, in ours."""
-    for prefix, network in NETWORKS.items():
+    for prefix, network in networks.items():
         for factor in (*FACTORS, MAGNITUDE, *OF_LOKR):
             if name.startswith(prefix) and name.endswith(f".{factor}"):
                 layer = name.removeprefix(prefix).removesuffix(f".{factor}")

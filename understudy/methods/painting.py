@@ -81,7 +81,7 @@ class PipelinePainter:
     ) -> Iterator[Picture]:
         """Each picture starts from noise of its own seed, made on the CPU: its batch changes last digits."""
         canvas = self.canvas(settings)
-        num_steps = _count_steps(settings, sketch)
+        num_steps = _count_steps(self.base, settings, sketch)
         own = self.base.size_px
         if canvas != (own, own):
             self.notify(Note(f"The base was trained at {own} x {own} pixels; other sizes come out worse."))
@@ -123,6 +123,7 @@ class PipelinePainter:
                 asked |= {"callback_on_step_end": tell, "callback_on_step_end_tensor_inputs": ["latents"]}
             pipe = self.base.redrawing_pipe(settings.scheduler)
             under = [Image.fromarray(sketch.pixels)] * len(scenes)
+            asked |= self.base.redrawing(width, height)
             images = pipe(**asked, image=under, strength=sketch.strength).images
         pixels: Pixels = np.round(images * 255).astype(np.uint8)
         return pixels
@@ -165,11 +166,11 @@ class _Telling:
         return {} if self.rest is None else {"latents": self.rest.put_back(pipe, step, tensors["latents"])}
 
 
-def _count_steps(settings: DrawSettings, sketch: Sketch | None) -> int:
+def _count_steps(base: Base, settings: DrawSettings, sketch: Sketch | None) -> int:
     """How many denoising steps a picture takes: from a sketch, the last of them only, as diffusers does."""
     if sketch is None:
         return settings.steps
-    num_steps = min(int(settings.steps * sketch.strength), settings.steps)
+    num_steps = base.count_redrawn(settings.steps, sketch.strength)
     if num_steps < 1:
         raise UserError(
             f"A strength of {sketch.strength:g} leaves none of {settings.steps} steps: raise one of them."

@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from understudy.bases.catalog import find_base, find_side_px, is_stable_diffusion_1, read_config
+from understudy.bases.catalog import find_base, find_side_px, read_config
+from understudy.bases.shapes import find_known
 from understudy.domain import NOT_STATED
 from understudy.recipes import Adapting
 from understudy.runs import Checkpoint, Run
@@ -26,34 +27,35 @@ def describe_for_readers(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> 
 
 def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
     manifest, base = run.manifest, find_base(recipe.base)
-    words, side = recipe.words(manifest.name, manifest.noun), find_side_px(base)
-    is_velocity = read_config(base, "scheduler").get("prediction_type") == "v_prediction"
+    words, side = recipe.words(manifest.name, manifest.noun), recipe.size_px or find_side_px(base)
+    known = find_known(base)
     rights = {"author": manifest.rights.artist, "license": manifest.rights.licence}
     learned_from = f"{len(manifest.drawings)} drawings by {run.recipe.method}"
     spec = {
         "sai_model_spec": MODEL_SPEC,
-        "architecture": f"{_shape(run, recipe, 'stable-diffusion-v1')}/lora",
+        "architecture": f"{known.architecture if known else _own_shape(run, recipe)}/lora",
         "implementation": "diffusers",
         "title": manifest.name,
         "description": f"{manifest.name}, learned from {learned_from}.",
         "trigger_phrase": words,
         "usage_hint": f"a picture of {words} waving",
         "resolution": f"{side}x{side}",
-        "prediction_type": "v" if is_velocity else "epsilon",
+        **_say_prediction(base),
         **{name: value for name, value in rights.items() if value != NOT_STATED},
     }
     return {f"modelspec.{name}": value for name, value in spec.items()}
 
 
 def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> dict[str, str]:
-    manifest, side = run.manifest, find_side_px(find_base(recipe.base))
+    manifest, base = run.manifest, find_base(recipe.base)
+    side, known = recipe.size_px or find_side_px(base), find_known(base)
     said = [recipe.words(manifest.name, manifest.noun)] * len(manifest.drawings)
     if recipe.captions:
         said += [drawing.caption for drawing in manifest.drawings if drawing.caption]
     return {
         "ss_output_name": manifest.name,
         "ss_sd_model_name": _name(run, recipe),
-        "ss_base_model_version": _shape(run, recipe, "sd_v1"),
+        "ss_base_model_version": known.version if known else _own_shape(run, recipe),
         "ss_v2": "False",
         "ss_network_module": "lycoris.kohya" if recipe.adapter in OF_LYCORIS else "networks.lora",
         "ss_network_dim": str(recipe.rank),
@@ -66,10 +68,17 @@ def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> di
     }
 
 
-def _shape(run: Run, recipe: Adapting, as_known: str) -> str:
-    """Of the base: `as_known` where tools know it, else a name of which none says that it does."""
-    is_known = is_stable_diffusion_1(find_base(recipe.base))
-    return as_known if is_known else f"understudy-{_name(run, recipe)}"
+def _say_prediction(base: Path) -> dict[str, str]:
+    """The specification has no word for a flow."""
+    config = read_config(base, "scheduler")
+    if "beta_schedule" not in config:
+        return {}
+    return {"prediction_type": "v" if config.get("prediction_type") == "v_prediction" else "epsilon"}
+
+
+def _own_shape(run: Run, recipe: Adapting) -> str:
+    """Of a base that tools do not know: a name of which none says that it does."""
+    return f"understudy-{_name(run, recipe)}"
 
 
 def _name(run: Run, recipe: Adapting) -> str:

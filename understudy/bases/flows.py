@@ -1,0 +1,89 @@
+"""What the families with a flow share: straight paths to noise, times moved by the size of the picture.
+
+Source: Esser et al., Stable Diffusion 3, arXiv 2403.03206, sections 3 and 5.3.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from understudy.bases.base import Base, Latents
+from understudy.bases.objectives import Flow, Objective, Spread
+from understudy.bases.unets import encode_image
+from understudy.domain import UserError
+from understudy.recipes import Target
+
+PATCH = 2
+"""Side of what the transformer takes for one place, in latents."""
+WORDS = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+"""The words' own half of the attention that they and the picture share."""
+LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
+    "attention": ("to_q", "to_k", "to_v", "to_out.0", *WORDS),
+    "cross-attention": WORDS,
+    "feed-forward": ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2"),
+    "convolutions": (),
+    "time": (),
+}
+
+
+@dataclass(frozen=True)
+class FlowBase(Base):
+    """An opened base whose transformer tells words and picture apart and reads 2 x 2 latents as one place."""
+
+    denoiser_part = "transformer"
+    lora_targets = LORA_TARGETS
+
+    spread: ClassVar[Spread]
+    """At which times its family is trained, before the shift."""
+
+    @classmethod
+    def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
+        """With the scheduler's own shift, unless it moves with the size: then see `shifting_by_size`."""
+        if min_snr:
+            raise UserError("min_snr is for bases that predict noise, and this one does not: leave it at 0.")
+        config = scheduler.config
+        shift = 1.0 if config.use_dynamic_shifting else float(config.shift)
+        return Flow(shift, config.num_train_timesteps, cls.spread)
+
+    @property
+    def cell_px(self) -> int:
+        """Whole places of the transformer."""
+        return math.lcm(self.latent_px * PATCH, 8)
+
+    def redrawing(self, width: int, height: int) -> dict[str, object]:
+        """The pipeline would make every picture as large as those that it was trained on."""
+        return {"width": width, "height": height}
+
+    def count_redrawn(self, steps: int, strength: float) -> int:
+        """It counts those that it leaves out, and takes one more than others where that is no whole number."""
+        return steps - int(max(steps - steps * strength, 0))
+
+    def shifting_by_size(self) -> Self:
+        """Learning at the noise that a picture of its size is drawn from."""
+        config = self.pipe.scheduler.config
+        if not (isinstance(self.objective, Flow) and config.use_dynamic_shifting):
+            return super().shifting_by_size()
+        num_places = (self.size_px // (self.latent_px * PATCH)) ** 2
+        return replace(self, objective=replace(self.objective, shift=shift_for(config, num_places)))
+
+    @torch.no_grad()
+    def encode_image(self, pixels_B3HW: Tensor) -> Latents:
+        """See `unets.encode_image`."""
+        return encode_image(self.pipe.vae, pixels_B3HW)
+
+
+def shift_for(config: Mapping[str, Any], num_places: int) -> float:
+    """The shift for pictures of so many places: mu grows with them along a line, and the shift is e^mu.
+
+    The line's two points are in the scheduler's config; where it says "linear", the shift is mu itself.
+    """
+    few, many = config["base_image_seq_len"], config["max_image_seq_len"]
+    low, high = config["base_shift"], config["max_shift"]
+    mu = float(low + (high - low) * (num_places - few) / (many - few))
+    return mu if config["time_shift_type"] == "linear" else math.exp(mu)
