@@ -139,7 +139,5 @@ def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor
         said.append(f"In this form ComfyUI reads {recipe.adapter}; diffusers does not.")
     if form == "diffusers" and recipe.adapter == "lokr":
         part = read_layout(base).denoiser
-        said.append(
-            f'Load it with pipe.{part}.load_lora_adapter(FOLDER, weight_name=FILE, prefix="{part}").'
-        )
+        said.append(f'Load it with pipe.{part}.load_lora_adapter(FOLDER, weight_name=FILE, prefix="{part}").')
     return said

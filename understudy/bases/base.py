@@ -21,6 +21,11 @@ from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+NO_WORDS = (
+    "This base learns no new word, its pipeline could not read it: "
+    "take --method dreambooth-lora without --vectors."
+)
+NO_READERS = "The text encoders of this base are not trained here: leave text_learning_rate at 0."
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,11 @@ class Base(ABC):
     without: ClassVar[Mapping[str, object]] = {}
     """What the folder's pipeline is opened without."""
     text_parts: ClassVar[tuple[str, ...]] = ()
-    """The pipeline's names for what reads the words and can be trained, or learn a word."""
+    """The pipeline's names for what reads the words and can be trained."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()
     """The same ends of these."""
+    learns_words: ClassVar[bool] = False
+    """Whether it can be taught a word that its pipeline reads."""
 
     @classmethod
     @abstractmethod
@@ -70,7 +77,7 @@ class Base(ABC):
         return make_objective(scheduler.config, scheduler.alphas_cumprod.float().cpu(), min_snr)
 
     def shifting_by_size(self) -> Self:
-        """The same base, learning at the noise that its size needs; raises `UserError` where it knows of none."""
+        """The same, learning at the noise that its size needs; raises `UserError` where it knows of none."""
         raise UserError("This base learns all sizes at the same noise: leave size_shift out.")
 
     @property
@@ -161,14 +168,11 @@ class Base(ABC):
 
     def read_tokens(self, tokens: Conditioning) -> Conditioning:
         """What `encode_prompt` gives for these tokens, but gradients flow through it."""
-        raise UserError("The text encoders of this base are not trained here: leave text_learning_rate at 0.")
+        raise UserError(NO_READERS)
 
     def add_word(self, word: str, num_vectors: int, initial: str) -> nn.Parameter:
         """Teach the base a word, as `words.add_word` says; returns its vectors (num_vectors, width)."""
-        raise UserError(
-            "This base learns no new word, its pipeline could not read it: "
-            "take --method dreambooth-lora without --vectors."
-        )
+        raise UserError(NO_WORDS)
 
     def _computing(self) -> torch.autocast:
         """In the plan's precision, whatever the weights' own."""

@@ -80,7 +80,7 @@ def count_weight_bytes(folder: Path) -> int:
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """The config of a part of a base, e.g. "unet", "vae" or "scheduler"; raises `UserError` where it cannot be read."""
+    """The config of a base's part, e.g. "vae" or "scheduler"; raises `UserError` where it cannot be read."""
     path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -89,7 +89,7 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
 
 
 def find_side_px(folder: Path) -> int:
-    """Side of the pictures that a base was trained on: as its denoiser says, in latents, or its autoencoder."""
+    """Side of the pictures that a base was trained on: its denoiser says it, in latents, or its encoder."""
     denoiser = read_config(folder, read_layout(folder).denoiser)
     autoencoder = read_config(folder, "vae")
     if "sample_size" in denoiser:

@@ -17,7 +17,7 @@ from understudy.bases.base import Base, Latents
 from understudy.bases.objectives import Flow, Objective, Spread
 from understudy.bases.unets import encode_image
 from understudy.domain import UserError
-from understudy.recipes import Target
+from understudy.recipes import Scheduler, Target
 
 PATCH = 2
 """Side of what the transformer takes for one place, in latents."""
@@ -56,12 +56,18 @@ class FlowBase(Base):
         """Whole places of the transformer."""
         return math.lcm(self.latent_px * PATCH, 8)
 
+    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
+        """See `Base.redrawing_pipe`; the family's pipeline asks a flow's own scheduler for the noise."""
+        if scheduler not in (None, "euler"):
+            raise UserError(f"From another picture this base does not draw by {scheduler}: take euler.")
+        return super().redrawing_pipe(scheduler)
+
     def redrawing(self, width: int, height: int) -> dict[str, object]:
         """The pipeline would make every picture as large as those that it was trained on."""
         return {"width": width, "height": height}
 
     def count_redrawn(self, steps: int, strength: float) -> int:
-        """It counts those that it leaves out, and takes one more than others where that is no whole number."""
+        """It counts those that it leaves out, so that it takes one more where that is no whole number."""
         return steps - int(max(steps - steps * strength, 0))
 
     def shifting_by_size(self) -> Self:

@@ -1,4 +1,4 @@
-"""The FLUX.1 family: CLIP says what the picture is in all, T5 says the words; a transformer of packed latents.
+"""The FLUX.1 family: T5 and the pooled prompt of CLIP, a transformer of packed latents.
 
 Source: github.com/black-forest-labs/flux. "dev" is distilled from guidance, which its transformer is told;
 "schnell" is distilled to few steps and knows of no guidance.
@@ -30,9 +30,10 @@ class FluxBase(FlowBase):
 
     draws_with = FluxPipeline
     redraws_with = FluxImg2ImgPipeline
-    lora_targets = LORA_TARGETS | {  # noqa: RUF012
+    lora_targets = {  # noqa: RUF012
+        **LORA_TARGETS,
         # The dots keep the last layer of all out, which has the name of one in each block.
-        "feed-forward": (*LORA_TARGETS["feed-forward"], ".proj_mlp", ".proj_out")
+        "feed-forward": (*LORA_TARGETS["feed-forward"], ".proj_mlp", ".proj_out"),
     }
     spread = "even"
 
@@ -42,7 +43,7 @@ class FluxBase(FlowBase):
         return int(pipe.vae.config.sample_size)
 
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
-        """Guidance as the transformer was distilled from, or, from negative prompts, the classifier-free one."""
+        """The guidance that it was distilled from, or, from negative prompts, the classifier-free one."""
         if any(negatives):
             return {
                 "prompt": prompts,

@@ -28,11 +28,14 @@ SMALL_SIDE = 32
 """Latents; with more, attention from every place to every other at once takes too much memory."""
 
 
-def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) -> Base:
+def open_base(
+    folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0, size_shift: bool = False
+) -> Base:
     """Open the base in `folder` (see `catalog.find_base`), without the network.
 
     `min_snr` caps the weight of nearly clean pictures in its objective; `size_px` is the side of the pictures
-    to learn and draw, 0 for the base's own. Raises `UserError` if it cannot be loaded.
+    to learn and draw, 0 for the base's own; with `size_shift` it decides the noise to learn at. Raises
+    `UserError` if it cannot be loaded, or has no such objective.
     """
     layout = read_layout(folder)
     kind = find_kind(layout.family)
@@ -44,7 +47,8 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) 
             part.requires_grad_(False).eval()
     _speed_up(pipe, plan)
     objective = kind.find_objective(pipe.scheduler, min_snr)
-    return kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    return base.shifting_by_size() if size_shift else base
 
 
 def find_kind(family: Family) -> type[Base]:

@@ -21,15 +21,27 @@ CLASSES: Mapping[Scheduler, type[SchedulerMixin]] = {
     "unipc": diffusers.UniPCMultistepScheduler,
     "heun": diffusers.HeunDiscreteScheduler,
 }
+OF_FLOWS: Mapping[Scheduler, type[SchedulerMixin]] = {
+    "euler": diffusers.FlowMatchEulerDiscreteScheduler,
+    "unipc": diffusers.UniPCMultistepScheduler,
+}
+"""Those that all pipelines with a flow can be given."""
 ZERO_SNR = "rescale_betas_zero_snr"
+
+
+def is_flow(config: Mapping[str, Any]) -> bool:
+    """Whether the scheduler of this config draws along straight paths, which have no schedule of betas."""
+    return "beta_schedule" not in config
 
 
 def make_scheduler(name: Scheduler, config: Mapping[str, Any]) -> SchedulerMixin:
     """The scheduler `name` with the noise levels, spacing and prediction of the base's own `config`.
 
     Raises `UserError` for one that cannot begin from pure noise where the base has learned to (Lin et al.,
-    "Common diffusion noise schedules and sample steps are flawed", arXiv 2305.08891).
+    "Common diffusion noise schedules and sample steps are flawed", arXiv 2305.08891), or that knows no flow.
     """
+    if is_flow(config):
+        return _make_for_flow(name, config)
     kind = CLASSES[name]
     if config.get(ZERO_SNR) and ZERO_SNR not in signature(kind).parameters:
         able = ", ".join(one for one in CLASSES if ZERO_SNR in signature(CLASSES[one]).parameters)
@@ -39,3 +51,13 @@ def make_scheduler(name: Scheduler, config: Mapping[str, Any]) -> SchedulerMixin
     own |= {"clip_sample": False}
     known = {key: value for key, value in own.items() if key in signature(kind).parameters}
     return kind.from_config(config, **known)
+
+
+def _make_for_flow(name: Scheduler, config: Mapping[str, Any]) -> SchedulerMixin:
+    if name not in OF_FLOWS:
+        raise UserError(f"The scheduler {name} cannot draw with this base: take {' or '.join(OF_FLOWS)}.")
+    if name == "euler":
+        return OF_FLOWS[name].from_config(config)
+    return OF_FLOWS[name].from_config(
+        config, use_flow_sigmas=True, flow_shift=config["shift"], prediction_type="flow_prediction"
+    )

@@ -32,6 +32,7 @@ class Sd1Base(Base):
     lora_targets = LORA_TARGETS
     text_parts = ("text_encoder",)
     text_lora_targets = TEXT_LORA_TARGETS
+    learns_words = True
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:

@@ -1,4 +1,4 @@
-"""The Stable Diffusion 3 family, 3.5 above all: two CLIP text encoders and, where it is there, T5; a transformer.
+"""The Stable Diffusion 3 family, 3.5 above all: two CLIP text encoders, T5 by choice, a transformer.
 
 Source: Esser et al., Stable Diffusion 3, arXiv 2403.03206.
 """

@@ -56,10 +56,6 @@ def find_known(folder: Path) -> Known | None:
     layout = read_layout(folder)
     config = read_config(folder, layout.denoiser)
     return next(
-        (
-            known
-            for known in KNOWN
-            if known.family == layout.family and known.shape.items() <= config.items()
-        ),
+        (known for known in KNOWN if known.family == layout.family and known.shape.items() <= config.items()),
         None,
     )

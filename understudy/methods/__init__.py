@@ -28,6 +28,7 @@ from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.processes import Processes, Released, copied, joining
 from understudy.methods.prompt_only import Trial
+from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
     DreamBooth,
@@ -76,6 +77,7 @@ def learn(
     """
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
+        check_family(recipe)
     manifest = _make_manifest(character, recipe, device)
     with joining(recipe, device) as processes:
         if not processes.is_first:
@@ -149,6 +151,7 @@ def learn_together(
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
+    check_family(first)
     manifest = _make_manifest(character, first, device)
     # The batch of all is large enough to be shared between threads, which that of one is not.
     plan = manifest.plan.model_copy(update={"threads": torch.get_num_threads()})

@@ -66,6 +66,6 @@ def _join(parts: Sequence[str], factors: Mapping[tuple[str, str], Tensor]) -> di
     ups = [factors.get((part, "B"), down.new_zeros(width * WIDENS.get(part, 1), 0)) for part in parts]
     return {
         "lora_down.weight": down,
-        "lora_up.weight": torch.block_diag(*ups),
+        "lora_up.weight": torch.block_diag(*ups),  # type: ignore[no-untyped-call]
         "alpha": torch.tensor(float(rank)),
     }

@@ -71,7 +71,7 @@ def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> di
 def _say_prediction(base: Path) -> dict[str, str]:
     """The specification has no word for a flow."""
     config = read_config(base, "scheduler")
-    if "beta_schedule" not in config:
+    if "shift" in config:
         return {}
     return {"prediction_type": "v" if config.get("prediction_type") == "v_prediction" else "epsilon"}
 

@@ -165,6 +165,9 @@ class Finetune(Learning):
     noise_lean: float = Field(1.0, gt=0)
     """Above 1 the drawings are learned more at low noise, where details are, and less at high noise."""
 
+    size_shift: bool = False
+    """Learn at the more noise the larger the pictures are, as a base that can (FLUX) draws them."""
+
     @model_validator(mode="after")
     def _known_templates(self) -> Self:
         if self.needs_name and "{name}" not in self.subject:

@@ -1,0 +1,29 @@
+"""What a recipe asks that its base's family cannot do: refused before the base is even opened."""
+
+from __future__ import annotations
+
+from understudy.bases.base import NO_READERS, NO_WORDS, Base
+from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.opening import find_kind
+from understudy.domain import UserError
+from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
+
+
+def check_family(recipe: Finetune) -> None:
+    """Raise `UserError` where the family learns no word, trains no reader, or has none of the targets."""
+    kind = find_kind(read_layout(find_base(recipe.base)).family)
+    if isinstance(recipe, LearnsWord) and recipe.vectors and not kind.learns_words:
+        raise UserError(NO_WORDS)
+    if isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate and not kind.text_parts:
+        raise UserError(NO_READERS)
+    if isinstance(recipe, Adapting):
+        _check_targets(kind, recipe)
+
+
+def _check_targets(kind: type[Base], recipe: Adapting) -> None:
+    """Some may be missing: a recipe's targets are for all families."""
+    if not any(kind.lora_targets[target] for target in recipe.targets):
+        there = ", ".join(target for target, ends in kind.lora_targets.items() if ends)
+        raise UserError(
+            f"This base has no {' and no '.join(recipe.targets)}: take as targets any of {there}."
+        )
