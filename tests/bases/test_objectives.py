@@ -8,6 +8,7 @@ from understudy.domain import UserError
 
 ALPHAS = torch.linspace(0.999, 0.0, 1000)  # the last one is zero: no signal at all
 OBJECTIVES = [Eps(ALPHAS), Eps(ALPHAS, 5.0), Velocity(ALPHAS), Velocity(ALPHAS, 5.0), Flow(), Flow(3.0)]
+OBJECTIVES += [Flow(3.0, spread="logit-normal")]
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_times_are_spread_evenly_and_repeatable(objective: Objective) -> None:
     times = objective.sample_times(10, torch.Generator().manual_seed(3))
     assert torch.equal(times, objective.sample_times(10, torch.Generator().manual_seed(3)))
     assert ((times >= 0) & (times < 1000)).all()
-    if objective != Flow(3.0):
+    if objective not in (Flow(3.0), Flow(3.0, spread="logit-normal")):
         assert sorted((times // 100).long().tolist()) == list(range(10))
 
 
@@ -59,6 +60,16 @@ def test_velocity_target_gives_back_the_clean(clean: torch.Tensor, noise: torch.
 def test_flow_target_gives_back_the_clean(clean: torch.Tensor, noise: torch.Tensor) -> None:
     seen = Flow().corrupt(clean, noise, torch.full((8,), 250.0))
     assert torch.allclose(seen.noisy - 0.25 * seen.target, clean, atol=1e-5)
+
+
+def test_a_flows_times_are_one_in_each_equally_likely_part() -> None:
+    """Of the normal numbers whose sigmoids they are before the shift."""
+    times = Flow(3.0, spread="logit-normal").sample_times(8, torch.Generator().manual_seed(0)).double() / 1000
+    plain = times / (3 - 2 * times)
+    parts = torch.special.ndtr(torch.logit(plain))
+    assert sorted((parts * 8).long().tolist()) == list(range(8))
+    even = Flow().sample_times(8, torch.Generator().manual_seed(0)) / 1000
+    assert torch.allclose(parts.float(), even, atol=1e-4)
 
 
 def test_min_snr_counts_nearly_clean_pictures_less(clean: torch.Tensor, noise: torch.Tensor) -> None:
