@@ -36,7 +36,7 @@ def test_tokens_are_read_as_the_pipeline_reads_prompts(base: Base) -> None:
 
 def test_only_the_word_can_learn_and_only_prompts_that_say_it_change(base: Base) -> None:
     before = base.encode_prompt(PROMPTS)["hidden"]
-    vectors = base.add_word("<pip>", 3, "girl")
+    (vectors,) = base.add_word("<pip>", 3, "girl")
     base.read_tokens(base.tokenize(PROMPTS))["hidden"].square().sum().backward()
     assert vectors.shape == (3, 32)
     assert vectors.grad is not None
@@ -53,7 +53,7 @@ def test_only_the_word_can_learn_and_only_prompts_that_say_it_change(base: Base)
 
 def test_a_word_leaves_the_precision_of_the_base(toy_base: Path) -> None:
     base = open_base(toy_base, Plan(device="cpu", precision="bf16", threads=1))
-    vectors = base.add_word("<pip>", 2, "girl")
+    (vectors,) = base.add_word("<pip>", 2, "girl")
     assert vectors.dtype == torch.float32
     assert base.encode_prompt(PROMPTS)["hidden"].dtype == torch.bfloat16
     assert base.read_tokens(base.tokenize(PROMPTS))["hidden"].dtype == torch.bfloat16

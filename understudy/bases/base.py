@@ -170,8 +170,8 @@ class Base(ABC):
         """What `encode_prompt` gives for these tokens, but gradients flow through it."""
         raise UserError(NO_READERS)
 
-    def add_word(self, word: str, num_vectors: int, initial: str) -> nn.Parameter:
-        """Teach the base a word, as `words.add_word` says; returns its vectors (num_vectors, width)."""
+    def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
+        """Teach the base a word, as `words.add_word` says; returns its vectors for each of its readers."""
         raise UserError(NO_WORDS)
 
     def _computing(self) -> torch.autocast:

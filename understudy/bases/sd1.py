@@ -68,9 +68,9 @@ class Sd1Base(Base):
             hidden: Tensor = encoder(tokens["tokens"])[0]
         return Conditioning({"hidden": hidden.to(encoder.dtype)})
 
-    def add_word(self, word: str, num_vectors: int, initial: str) -> nn.Parameter:
+    def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
         """See `words.add_word`."""
-        return add_word(self.pipe, word, num_vectors, initial)
+        return (add_word(self.pipe.tokenizer, self.pipe.text_encoder, word, num_vectors, initial),)
 
     def readable_part(self, prompt: str) -> str:
         """See `clip.readable_part`."""

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.bases import clip
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.unets import LORA_TARGETS, TEXT_LORA_TARGETS, encode_image, own_size_px
+from understudy.bases.words import add_word
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class SdxlBase(Base):
     lora_targets = LORA_TARGETS
     text_parts = ("text_encoder", "text_encoder_2")
     text_lora_targets = TEXT_LORA_TARGETS
+    learns_words = True
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
@@ -91,6 +93,14 @@ class SdxlBase(Base):
                 "hidden": (hidden * said[:, None, None]).to(dtype),
                 "pooled": (second[0] * said[:, None]).to(dtype),
             }
+        )
+
+    def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
+        """See `words.add_word`; both readers learn it."""
+        pipe = self.pipe
+        return (
+            add_word(pipe.tokenizer, pipe.text_encoder, word, num_vectors, initial),
+            add_word(pipe.tokenizer_2, pipe.text_encoder_2, word, num_vectors, initial),
         )
 
     def readable_part(self, prompt: str) -> str:

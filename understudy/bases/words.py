@@ -6,8 +6,9 @@ knows them: the tokens "<mo>", "<mo>_1", "<mo>_2", which its pipelines put where
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from diffusers import StableDiffusionPipeline
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,21 +30,21 @@ class _WithWord(nn.Module):
         return torch.where(is_word[..., None], learned.to(known.dtype), known)
 
 
-def add_word(pipe: StableDiffusionPipeline, word: str, num_vectors: int, initial: str) -> nn.Parameter:
-    """Teach a pipeline a word; returns its vectors (num_vectors, D), fp32, which alone can be trained.
+def add_word(tokenizer: Any, encoder: Any, word: str, num_vectors: int, initial: str) -> nn.Parameter:
+    """Teach a text encoder a word; returns its vectors (num_vectors, D), fp32, which alone can be trained.
 
     They begin as those of the tokens of `initial`, over and over. Raises `UserError` where the base knows the
     word already, or can read nothing of `initial`.
     """
-    tokens = pipe.tokenizer(initial, add_special_tokens=False).input_ids
+    tokens = tokenizer(initial, add_special_tokens=False).input_ids
     if not tokens:
         raise UserError(f"The base reads nothing in {initial!r}: give another --initial.")
-    first = len(pipe.tokenizer)
-    added = pipe.tokenizer.add_tokens([word, *(f"{word}_{number}" for number in range(1, num_vectors))])
+    first = len(tokenizer)
+    added = tokenizer.add_tokens([word, *(f"{word}_{number}" for number in range(1, num_vectors))])
     if added < num_vectors:
         raise UserError(f"The base knows a word {word!r} already: give the character another name.")
-    own = pipe.text_encoder.get_input_embeddings()
+    own = encoder.get_input_embeddings()
     begin = [tokens[number % len(tokens)] for number in range(num_vectors)]
-    vectors = nn.Parameter(own(torch.tensor(begin, device=pipe.device)).detach().float().clone())
-    pipe.text_encoder.set_input_embeddings(_WithWord(own, vectors, first))
+    vectors = nn.Parameter(own(torch.tensor(begin, device=encoder.device)).detach().float().clone())
+    encoder.set_input_embeddings(_WithWord(own, vectors, first))
     return vectors

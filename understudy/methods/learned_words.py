@@ -1,10 +1,15 @@
-"""The character's own word: begun, written as diffusers' `load_textual_inversion` reads it, and loaded."""
+"""The character's own word: begun, written as diffusers' `load_textual_inversion` reads it, and loaded.
+
+Where two encoders read it, the file has the names of Stable Diffusion XL's, which ComfyUI and A1111 know, and
+diffusers is given one tensor after the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
@@ -14,8 +19,10 @@ from understudy.recipes import LearnsWord, learned_word
 
 WORD_FILE = "learned_embeds.safetensors"
 """The name that diffusers looks for in a folder."""
-WORD = "word"
-"""Its name among the trained weights."""
+WORDS = ("word", "word_2")
+"""Its names among the trained weights, one for each text encoder that reads it."""
+OF_TWO = ("clip_l", "clip_g")
+"""Their names in the file of a base with two, in the same order."""
 
 
 def begin_word(base: Base, recipe: LearnsWord, character: Character) -> dict[str, nn.Parameter]:
@@ -23,16 +30,26 @@ def begin_word(base: Base, recipe: LearnsWord, character: Character) -> dict[str
     if not recipe.vectors:
         return {}
     initial = recipe.initial_words(character.name, character.noun)
-    return {WORD: base.add_word(learned_word(character.name), recipe.vectors, initial)}
+    vectors = base.add_word(learned_word(character.name), recipe.vectors, initial)
+    return dict(zip(WORDS, vectors, strict=False))
 
 
 def write_word(tensors: Mapping[str, Tensor], name: str, facts: Mapping[str, str], folder: Path) -> None:
     """Write the vectors among trained `tensors`, if they are there, with `facts` in the file's header."""
-    if WORD in tensors:
-        write_weights({learned_word(name): tensors[WORD]}, facts, folder / WORD_FILE)
+    vectors = [tensors[one] for one in WORDS if one in tensors]
+    if vectors:
+        names = OF_TWO if len(vectors) > 1 else (learned_word(name),)
+        write_weights(dict(zip(names, vectors, strict=True)), facts, folder / WORD_FILE)
 
 
-def load_word(base: Base, recipe: LearnsWord, folder: Path) -> None:
+def load_word(base: Base, recipe: LearnsWord, name: str, folder: Path) -> None:
     """Teach the base the word that lies in a checkpoint's folder, as plain diffusers does."""
-    if recipe.vectors:
-        base.pipe.load_textual_inversion(str(folder), weight_name=WORD_FILE)
+    if not recipe.vectors:
+        return
+    pipe, found = base.pipe, load_file(folder / WORD_FILE)
+    if found.keys() != set(OF_TWO):
+        pipe.load_textual_inversion(str(folder), weight_name=WORD_FILE)
+        return
+    first, second = ({learned_word(name): found[one]} for one in OF_TWO)
+    pipe.load_textual_inversion(first, text_encoder=pipe.text_encoder, tokenizer=pipe.tokenizer)
+    pipe.load_textual_inversion(second, text_encoder=pipe.text_encoder_2, tokenizer=pipe.tokenizer_2)

@@ -49,5 +49,5 @@ def open_painter(
 ) -> Iterator[Painter]:
     """The base, which reads the learned word where a prompt says the name."""
     with open_base_of(run, device) as base:
-        load_word(base, recipe, checkpoint.folder)
+        load_word(base, recipe, run.manifest.name, checkpoint.folder)
         yield paint_subject(base, recipe, run, checkpoint, notify)
