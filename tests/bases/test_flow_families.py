@@ -17,7 +17,7 @@ from tests.bases.test_families import PLAN, PROMPTS, first_step, noisy_latents
 from tests.bases.toy_flux import make_toy_flux
 from tests.bases.toy_sd3 import make_toy_sd3
 from tests.bases.toys import make_toy
-from tests.toy_character import make_recipe
+from tests.toy_character import make_character, make_recipe, make_whole_recipe
 from understudy.bases.base import Base
 from understudy.bases.catalog import INDEX_FILE, find_base, find_side_px, hash_base
 from understudy.bases.flows import FlowBase
@@ -25,11 +25,13 @@ from understudy.bases.layouts import Family
 from understudy.bases.objectives import Flow
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, Sketch, UserError
-from understudy.methods.adapters import add_adapter
+from understudy.methods import learn, open_painter
+from understudy.methods.adapters import add_adapter, load_adapter, write_adapter
 from understudy.methods.kohya import to_kohya
 from understudy.methods.masking import Rest
 from understudy.methods.painting import PipelinePainter
-from understudy.recipes import DrawSettings, Scheduler, Target
+from understudy.methods.whole_weights import PIPELINE_FOLDER
+from understudy.recipes import Adapter, DrawSettings, Scheduler, Target
 
 SCENES = [Scene("Pip waving", 4), Scene("Pip", 5)]
 TEN = DrawSettings(steps=10, guidance=1.0)
@@ -227,6 +229,48 @@ def test_a_base_that_learns_all_sizes_alike_says_so(toy_base: Path, schnell: Pat
 def test_cells_are_whole_places(base: Base) -> None:
     assert isinstance(base, FlowBase)
     assert base.cell_px == 8
+
+
+@pytest.mark.parametrize("adapter", ["dora", "rslora", "lokr", "oft"])
+def test_an_adapter_that_was_written_answers_as_it_did(
+    folder: Path, adapter: Adapter, tmp_path: Path
+) -> None:
+    recipe = make_recipe(folder, adapter)
+    learned, loaded = open_base(folder, PLAN), open_base(folder, PLAN)
+    noisy, times, prompts = (
+        noisy_latents(learned, 2),
+        torch.tensor([300, 900]),
+        learned.encode_prompt(PROMPTS),
+    )
+    with torch.no_grad():
+        before = learned.predict(noisy, times, prompts)
+        weights = add_adapter(learned, recipe)
+        for number, weight in enumerate(weights.values()):
+            weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)))
+        expected = learned.predict(noisy, times, prompts)
+        write_adapter(weights, recipe, learned.denoiser_part, {}, tmp_path)
+        load_adapter(loaded, recipe, tmp_path)
+        assert torch.allclose(loaded.predict(noisy, times, prompts), expected, atol=1e-4)
+    assert not torch.allclose(expected, before, atol=1e-2)
+
+
+def test_the_whole_denoiser_is_learned_as_a_pipeline_of_the_same_readers(
+    folder: Path, tmp_path: Path
+) -> None:
+    few = {"steps": 2, "prior_weight": 0.0, "save_as": "pipeline", "averaging": 0.0, "checkpointing": True}
+    run = learn(make_character(2), make_whole_recipe(folder).model_copy(update=few), tmp_path / "run")
+    newest = run.newest()
+    assert newest is not None
+    pipeline = newest.folder / PIPELINE_FOLDER
+    for file in folder.glob("tokenizer*/*"):
+        assert file.read_bytes() == (pipeline / file.relative_to(folder)).read_bytes()
+    with open_painter(run) as painter:
+        assert isinstance(painter, PipelinePainter)
+        assert next(painter(SCENES[:1], TEN)).pixels.shape == (32, 32, 3)
+        own = open_base(folder, PLAN).denoiser.state_dict()
+        assert any(
+            not torch.equal(own[name], one) for name, one in painter.base.denoiser.state_dict().items()
+        )
 
 
 @pytest.mark.parametrize("targets", [("attention",), ("feed-forward",), ("attention", "feed-forward")])

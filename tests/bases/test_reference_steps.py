@@ -211,7 +211,7 @@ def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path
     loss = step_loss(base, examples, tuning.condition, rows, recipe, 0)
     assert torch.allclose(loss, expected, rtol=1e-5)
     for name, gradient, ours in zip(names, gradients, torch.autograd.grad(loss, parameters), strict=True):
-        assert torch.allclose(ours, gradient, rtol=1e-3, atol=1e-5 * gradient.abs().max()), name
+        assert torch.allclose(ours, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name
 
     copies = [nn.Parameter(parameter.detach().clone()) for parameter in parameters]
     for copy, gradient in zip(copies, gradients, strict=True):

@@ -16,7 +16,7 @@ from understudy.bases.opening import open_base
 from understudy.domain import Character, Scene
 from understudy.exporting import export
 from understudy.methods import learn, open_painter
-from understudy.recipes import DrawSettings, Finetune
+from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.runs import Plan, Run
 
 SETTINGS = DrawSettings(steps=4, guidance=3.0)
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_toy("sdxl", tmp_path_factory.mktemp("bases") / "sdxl")
 
 
-def pivoting(folder: Path) -> Finetune:
+def pivoting(folder: Path) -> DreamBoothLora:
     update = {
         "vectors": 2,
         "word_steps": 5,
@@ -53,7 +53,7 @@ def test_both_encoders_learn_it_and_nothing_else_does(folder: Path) -> None:
     assert (first.shape, second.shape) == ((3, 32), (3, 48))
     read = base.read_tokens(base.tokenize(PROMPTS))
     assert torch.allclose(read["hidden"], base.encode_prompt(PROMPTS)["hidden"], atol=1e-6)
-    (read["hidden"].square().sum() + read["pooled"].square().sum()).backward()
+    torch.autograd.backward(read["hidden"].square().sum() + read["pooled"].square().sum())
     for vectors in (first, second):
         assert vectors.grad is not None
         assert (vectors.grad.abs().sum(dim=1) > 0).all()

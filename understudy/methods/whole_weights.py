@@ -64,8 +64,9 @@ def write_pipeline(
     with _showing(weights, tensors):
         base.pipe.save_pretrained(pipeline, safe_serialization=True)
     # As it was: a tokenizer writes down also how it was last asked.
-    shutil.rmtree(pipeline / "tokenizer")
-    shutil.copytree(base_folder / "tokenizer", pipeline / "tokenizer")
+    for tokenizer in pipeline.glob("tokenizer*"):
+        shutil.rmtree(tokenizer)
+        shutil.copytree(base_folder / tokenizer.name, tokenizer)
     (pipeline / CREDITS_FILE).write_text(json.dumps(dict(facts), indent=1) + "\n", encoding="utf-8")
     if (base_folder / PROMPTING_FILE).exists():
         shutil.copy(base_folder / PROMPTING_FILE, pipeline)
