@@ -34,7 +34,7 @@ from understudy.events import ignore
 from understudy.methods.adapters import add_adapter
 from understudy.methods.conditioning import read_once
 from understudy.methods.examples import keyed, make_examples
-from understudy.methods.finetune import Part, ask, begin_tuning, step_loss
+from understudy.methods.finetune import Part, ask, begin_tuning, weigh
 
 OF_FLOWS: dict[Family, str] = {"sd3": "logit_normal", "flux": "none"}
 """Their scripts' weighting schemes."""
@@ -208,7 +208,8 @@ def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path
     names, parameters = list(weights), list(weights.values())
     gradients = torch.autograd.grad(expected, parameters)
 
-    loss = step_loss(base, examples, tuning.condition, rows, recipe, 0)
+    asked = tuning.ask(0)
+    loss = weigh(base.predict(asked.noisy, asked.times, asked.prompts), asked)
     assert torch.allclose(loss, expected, rtol=1e-5)
     for name, gradient, ours in zip(names, gradients, torch.autograd.grad(loss, parameters), strict=True):
         assert torch.allclose(ours, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name

@@ -69,7 +69,7 @@ def test_a_toy_is_taken_for_none_of_them(family: Family, tmp_path: Path) -> None
 def test_what_an_exported_file_says_of_a_flow(tmp_path: Path) -> None:
     """The specification's predictions are noise and velocity: it has no word for a flow."""
     recipe = make_recipe(make_toy("flux", tmp_path / "toy")).model_copy(
-        update={"steps": 1, "prior_weight": 0.0, "size_px": 48}
+        update={"steps": 1, "prior_weight": 0.0, "resolution_px": 48}
     )
     (path,) = export(learn(make_character(1), recipe, tmp_path / "run"))
     with safe_open(path, "pt") as file:

@@ -80,7 +80,8 @@ def _open_in_full(recipe: DreamBooth, plan: Plan) -> Base:
     """The base with its weights in fp32, since they learn, though it computes in the plan's precision."""
     full = plan.model_copy(update={"precision": "fp32"})
     return replace(
-        open_base(find_base(recipe.base), full, recipe.min_snr, recipe.resolution_px, recipe.size_shift), plan=plan
+        open_base(find_base(recipe.base), full, recipe.min_snr, recipe.resolution_px, recipe.size_shift),
+        plan=plan,
     )
 
 

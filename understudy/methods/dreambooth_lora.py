@@ -35,7 +35,9 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
     """Learn from where the run is to the recipe's last step."""
     plan = run.manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift)
+        base = open_base(
+            find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
+        )
         word = begin_word(base, recipe, character)
         examples = resident_examples(base, character, recipe, run, notify)
         parts = [Part(add_adapter(base, recipe), recipe.learning_rate)]

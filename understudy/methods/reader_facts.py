@@ -27,7 +27,7 @@ def describe_for_readers(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> 
 
 def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
     manifest, base = run.manifest, find_base(recipe.base)
-    words, side = recipe.words(manifest.name, manifest.noun), recipe.size_px or find_side_px(base)
+    words, side = recipe.words(manifest.name, manifest.noun), recipe.resolution_px or find_side_px(base)
     known = find_known(base)
     rights = {"author": manifest.rights.artist, "license": manifest.rights.licence}
     learned_from = f"{len(manifest.drawings)} drawings by {run.recipe.method}"
@@ -48,7 +48,7 @@ def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
 
 def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> dict[str, str]:
     manifest, base = run.manifest, find_base(recipe.base)
-    side, known = recipe.size_px or find_side_px(base), find_known(base)
+    side, known = recipe.resolution_px or find_side_px(base), find_known(base)
     said = [recipe.words(manifest.name, manifest.noun)] * len(manifest.drawings)
     if recipe.captions:
         said += [drawing.caption for drawing in manifest.drawings if drawing.caption]

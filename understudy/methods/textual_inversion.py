@@ -32,7 +32,9 @@ def learn(character: Character, recipe: TextualInversion, run: Run, review: Revi
     """Learn from where the run is to the recipe's last step."""
     plan = run.manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift)
+        base = open_base(
+            find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
+        )
         parts = [Part(begin_word(base, recipe, character), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
         condition = read_in_the_step(base, examples)

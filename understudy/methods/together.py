@@ -71,7 +71,9 @@ def learn(
         return
     plan = runs[0].manifest.plan
     with following(plan):
-        base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift)
+        base = open_base(
+            find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
+        )
         examples = _share_examples(base, character, recipes, runs, notify)
         tunings = [_begin(base, own, run, examples[own.seed]) for own, run in zip(recipes, runs, strict=True)]
         members = [Member(tuning, run) for tuning, run in zip(tunings, runs, strict=True)]
