@@ -208,8 +208,8 @@ def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path
     names, parameters = list(weights), list(weights.values())
     gradients = torch.autograd.grad(expected, parameters)
 
-    question = ask(base, examples, tuning.condition, rows, recipe, 0)
-    loss = weigh(base.predict(question.noisy, question.times, question.prompts), question)
+    asked = tuning.ask(0)
+    loss = weigh(base.predict(asked.noisy, asked.times, asked.prompts), asked)
     assert torch.allclose(loss, expected, rtol=1e-5)
     for name, gradient, ours in zip(names, gradients, torch.autograd.grad(loss, parameters), strict=True):
         assert torch.allclose(ours, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name
