@@ -19,9 +19,9 @@ from understudy.bases import catalog, chats
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import strength_for_flows
+from understudy.bases.redrawing import check_scheduler_for_flows, strength_for_flows
 from understudy.domain import Pixels
-from understudy.recipes import Target
+from understudy.recipes import Scheduler, Target
 
 PATCH = 2
 """Side of what the transformer takes for one place, in latents."""
@@ -70,6 +70,11 @@ class QwenBase(Base):
         if guidance <= 1:
             return {"prompt": prompts, "true_cfg_scale": 1.0}
         return {"prompt": prompts, "negative_prompt": negatives, "true_cfg_scale": guidance}
+
+    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
+        """See `redrawing.check_scheduler_for_flows`."""
+        check_scheduler_for_flows(scheduler)
+        return super().redrawing_pipe(scheduler)
 
     def beginning(
         self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]

@@ -1,6 +1,15 @@
-"""How much of a picture's way from noise is gone when it is redrawn."""
+"""How diffusers' pipelines for flows redraw a picture: by which scheduler, and in how many steps."""
 
 from __future__ import annotations
+
+from understudy.domain import UserError
+from understudy.recipes import Scheduler
+
+
+def check_scheduler_for_flows(scheduler: Scheduler | None) -> None:
+    """Raise `UserError` for all but a flow's own: the pipelines ask it how noisy the picture must be."""
+    if scheduler not in (None, "euler"):
+        raise UserError(f"From another picture this base does not draw by {scheduler}: take euler.")
 
 
 def strength_for_flows(strength: float, num_steps: int) -> float:

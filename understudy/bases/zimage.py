@@ -19,10 +19,10 @@ from understudy.bases import chats
 from understudy.bases.base import DTYPES, Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import strength_for_flows
+from understudy.bases.redrawing import check_scheduler_for_flows, strength_for_flows
 from understudy.bases.unets import encode_image
 from understudy.domain import Pixels
-from understudy.recipes import Target
+from understudy.recipes import Scheduler, Target
 
 PATCH = 2
 """Side of what the transformer takes for one place, in latents."""
@@ -69,6 +69,11 @@ class ZImageBase(Base):
         """Classifier-free guidance, also from nothing; the pipeline counts it from 0, where there is none."""
         # Lists of its own, because the pipeline writes into them.
         return {"prompt": [*prompts], "negative_prompt": [*negatives], "guidance_scale": guidance - 1}
+
+    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
+        """See `redrawing.check_scheduler_for_flows`."""
+        check_scheduler_for_flows(scheduler)
+        return super().redrawing_pipe(scheduler)
 
     def beginning(
         self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
