@@ -162,9 +162,12 @@ def test_a_sketch_may_be_wide_and_takes_the_last_steps_only(learned: Run) -> Non
         assert told == [(number, steps) for number in range(1, steps + 1)]
 
 
-def test_a_sketch_is_not_drawn_by_a_scheduler_that_knows_no_noise_of_a_flow(base: Base) -> None:
-    with pytest.raises(UserError, match="take euler"):
+def test_a_scheduler_that_the_pipelines_cannot_be_given_is_refused(base: Base, family: Family) -> None:
+    with pytest.raises(UserError, match="does not draw by unipc: take euler"):
         base.redrawing_pipe("unipc")
+    if family == "zimage":
+        with pytest.raises(UserError, match="does not draw by unipc: take euler"):
+            base.drawing_pipe("unipc")
 
 
 def test_what_lies_outside_the_mask_stays(learned: Run) -> None:

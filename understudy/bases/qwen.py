@@ -19,7 +19,7 @@ from understudy.bases import catalog, chats
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import check_scheduler_for_flows, strength_for_flows
+from understudy.bases.redrawing import check_is_euler, strength_for_flows
 from understudy.domain import Pixels
 from understudy.recipes import Scheduler, Target
 
@@ -72,8 +72,8 @@ class QwenBase(Base):
         return {"prompt": prompts, "negative_prompt": negatives, "true_cfg_scale": guidance}
 
     def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
-        """See `redrawing.check_scheduler_for_flows`."""
-        check_scheduler_for_flows(scheduler)
+        """Its pipeline asks a flow's own scheduler how noisy the picture must be."""
+        check_is_euler(scheduler, "From another picture this base does not draw")
         return super().redrawing_pipe(scheduler)
 
     def beginning(

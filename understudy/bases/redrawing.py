@@ -6,10 +6,10 @@ from understudy.domain import UserError
 from understudy.recipes import Scheduler
 
 
-def check_scheduler_for_flows(scheduler: Scheduler | None) -> None:
-    """Raise `UserError` for all but a flow's own: the pipelines ask it how noisy the picture must be."""
+def check_is_euler(scheduler: Scheduler | None, refused: str) -> None:
+    """Raise `UserError`, which begins with what is `refused`, for all but a flow's own scheduler."""
     if scheduler not in (None, "euler"):
-        raise UserError(f"From another picture this base does not draw by {scheduler}: take euler.")
+        raise UserError(f"{refused} by {scheduler}: take euler.")
 
 
 def strength_for_flows(strength: float, num_steps: int) -> float:

@@ -19,7 +19,7 @@ from understudy.bases import chats
 from understudy.bases.base import DTYPES, Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import check_scheduler_for_flows, strength_for_flows
+from understudy.bases.redrawing import check_is_euler, strength_for_flows
 from understudy.bases.unets import encode_image
 from understudy.domain import Pixels
 from understudy.recipes import Scheduler, Target
@@ -70,10 +70,10 @@ class ZImageBase(Base):
         # Lists of its own, because the pipeline writes into them.
         return {"prompt": [*prompts], "negative_prompt": [*negatives], "guidance_scale": guidance - 1}
 
-    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
-        """See `redrawing.check_scheduler_for_flows`."""
-        check_scheduler_for_flows(scheduler)
-        return super().redrawing_pipe(scheduler)
+    def _pipe(self, kind: Any, scheduler: Scheduler | None) -> Any:
+        """Both pipelines hand over the noise levels in a list, which a flow's own scheduler alone takes."""
+        check_is_euler(scheduler, "This base does not draw")
+        return super()._pipe(kind, scheduler)
 
     def beginning(
         self, pixels: Pixels, strength: float, num_steps: int, seeds: Sequence[int]
