@@ -22,7 +22,7 @@ from understudy.bases.catalog import find_side_px
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
-from understudy.domain import Pixels, Scene, Sketch
+from understudy.domain import Pixels, Scene, Sketch, UserError
 from understudy.events import Event, Note, Step
 from understudy.exporting import Form, export
 from understudy.methods import learn, open_painter
@@ -96,7 +96,7 @@ def test_reading_leaves_the_prompts_alone(base: Base) -> None:
 def test_a_prompt_is_cut_where_it_is_no_longer_read(base: Base, family: Family) -> None:
     fits = "x" * (MOST_LETTERS[family] - 3) + "end"
     assert base.readable_part(fits) == fits
-    assert base.readable_part(fits + "less") == fits
+    assert base.readable_part(fits + "1") == base.readable_part(fits + "less") == fits
     assert base.readable_part("") == ""
     # As the pipeline has it: the last letter that fits counts, and none after it.
     read = [base.encode_prompt([prompt])["hidden"] for prompt in (fits + "1", fits + "2", fits[:-1] + "12")]
@@ -160,6 +160,14 @@ def test_a_sketch_may_be_wide_and_takes_the_last_steps_only(learned: Run) -> Non
         assert picture.pixels.shape == (32, 64, 3)
         told = [(event.done, event.total) for event in seen if isinstance(event, Step)]
         assert told == [(number, steps) for number in range(1, steps + 1)]
+
+
+def test_a_scheduler_that_the_pipelines_cannot_be_given_is_refused(base: Base, family: Family) -> None:
+    with pytest.raises(UserError, match="does not draw by unipc: take euler"):
+        base.redrawing_pipe("unipc")
+    if family == "zimage":
+        with pytest.raises(UserError, match="does not draw by unipc: take euler"):
+            base.drawing_pipe("unipc")
 
 
 def test_what_lies_outside_the_mask_stays(learned: Run) -> None:

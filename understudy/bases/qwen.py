@@ -19,9 +19,9 @@ from understudy.bases import catalog, chats
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import strength_for_flows
+from understudy.bases.redrawing import check_is_euler, strength_for_flows
 from understudy.domain import Pixels
-from understudy.recipes import Target
+from understudy.recipes import Scheduler, Target
 
 PATCH = 2
 """Side of what the transformer takes for one place, in latents."""
@@ -75,6 +75,11 @@ class QwenBase(Base):
         if guidance <= 1:
             return {"prompt": prompts, "true_cfg_scale": 1.0}
         return {"prompt": prompts, "negative_prompt": negatives, "true_cfg_scale": guidance}
+
+    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
+        """Its pipeline asks a flow's own scheduler how noisy the picture must be."""
+        check_is_euler(scheduler, "From another picture this base does not draw")
+        return super().redrawing_pipe(scheduler)
 
     def beginning(
         self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]

@@ -1,6 +1,15 @@
-"""How much of a picture's way from noise is gone when it is redrawn."""
+"""How diffusers' pipelines for flows redraw a picture: by which scheduler, and in how many steps."""
 
 from __future__ import annotations
+
+from understudy.domain import UserError
+from understudy.recipes import Scheduler
+
+
+def check_is_euler(scheduler: Scheduler | None, refused: str) -> None:
+    """Raise `UserError`, which begins with what is `refused`, for all but a flow's own scheduler."""
+    if scheduler not in (None, "euler"):
+        raise UserError(f"{refused} by {scheduler}: take euler.")
 
 
 def strength_for_flows(strength: float, num_steps: int) -> float:

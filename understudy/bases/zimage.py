@@ -19,10 +19,10 @@ from understudy.bases import chats
 from understudy.bases.base import DTYPES, Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import strength_for_flows
+from understudy.bases.redrawing import check_is_euler, strength_for_flows
 from understudy.bases.unets import encode_image
 from understudy.domain import Pixels
-from understudy.recipes import Target
+from understudy.recipes import Scheduler, Target
 
 PATCH = 2
 """Side of what the transformer takes for one place, in latents."""
@@ -69,6 +69,11 @@ class ZImageBase(Base):
         """Classifier-free guidance, also from nothing; the pipeline counts it from 0, where there is none."""
         # Lists of its own, because the pipeline writes into them.
         return {"prompt": [*prompts], "negative_prompt": [*negatives], "guidance_scale": guidance - 1}
+
+    def _pipe(self, kind: Any, scheduler: Scheduler | None) -> Any:
+        """Both pipelines hand over the noise levels in a list, which a flow's own scheduler alone takes."""
+        check_is_euler(scheduler, "This base does not draw")
+        return super()._pipe(kind, scheduler)
 
     def beginning(
         self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
