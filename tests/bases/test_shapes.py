@@ -25,6 +25,7 @@ FLUX = {
     "joint_attention_dim": 4096,
     "in_channels": 64,
 }
+FLUX2 = {"in_channels": 128, "attention_head_dim": 128, "guidance_embeds": False}
 XL = {"block_out_channels": [320, 640, 1280], "cross_attention_dim": 2048, "in_channels": 4}
 
 
@@ -51,6 +52,10 @@ def write_folder(family: Family, config: dict[str, object], folder: Path) -> Pat
         ("flux", {**FLUX, "guidance_embeds": True}, "flux-1-dev"),
         ("flux", {**FLUX, "guidance_embeds": False}, "flux-1-schnell"),
         ("flux", {**FLUX, "guidance_embeds": True, "num_layers": 8}, None),
+        ("kontext", {**FLUX, "guidance_embeds": True}, "Flux.1-dev"),
+        ("flux2", {**FLUX2, "num_attention_heads": 24}, "Flux.2-klein-4b"),
+        ("flux2", {**FLUX2, "num_attention_heads": 32}, "Flux.2-klein-9b"),
+        ("flux2", {**FLUX2, "num_attention_heads": 2}, None),
         ("sdxl", {**XL, "in_channels": 9}, None),
     ],
 )
