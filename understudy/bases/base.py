@@ -23,8 +23,8 @@ from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
 NO_REFERENCES = (
-    "This base cannot be shown drawings beside the prompt: take FLUX.2 klein (see understudy bases), or "
-    "leave the references out."
+    "This base cannot be shown drawings beside the prompt: take FLUX.2 klein, FLUX.1 Kontext or "
+    "Qwen-Image-Edit, or leave the references out."
 )
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NO_WORDS = (
