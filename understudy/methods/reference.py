@@ -27,8 +27,8 @@ def count_references(recipe: Reference) -> int:
     most = find_kind(read_layout(find_base(recipe.base)).family).max_references
     if not most:
         raise UserError(
-            f"The base {recipe.base!r} cannot be shown drawings: give --base a folder with FLUX.2 klein, FLUX.1 "
-            "Kontext or Qwen-Image-Edit."
+            f"The base {recipe.base!r} cannot be shown drawings: give --base a folder with FLUX.2 klein, "
+            "FLUX.1 Kontext or Qwen-Image-Edit."
         )
     return min(recipe.max_references, most)
 
