@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from understudy.commands.bases import bases
 from understudy.commands.compare import compare
 from understudy.commands.cut_out import cut_out
 from understudy.commands.demo import demo
@@ -62,6 +63,7 @@ for verb in (
     export,
     compare,
     sweep,
+    bases,
     hero,
     demo,
 ):

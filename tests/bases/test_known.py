@@ -1,0 +1,145 @@
+"""The catalogue of known bases, and what they are estimated to take, beside what others measured."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.base_figures import GIB, count_parameters, peak_gib
+from benchmarks.base_shapes import PARTS
+from understudy.bases import sizes
+from understudy.bases.catalog import PACKAGED
+from understudy.bases.known import KNOWN, KnownBase, find_known
+from understudy.bases.memory import (
+    DRAWING_PLANS,
+    LEARNING_PLANS,
+    LearningPlan,
+    download_gb,
+    estimate_drawing,
+    estimate_learning,
+)
+from understudy.recipes import PUPPET
+
+DOCS = Path(__file__).parents[2] / "docs" / "bases.md"
+WHOLE, CHECKPOINTED = LearningPlan("bf16", False), LearningPlan("bf16", True)
+
+
+def test_names_are_one_of_a_kind_and_found_in_any_letters() -> None:
+    names = [base.name for base in KNOWN]
+    repositories = [base.repository for base in KNOWN if base.repository]
+    assert len(set(names)) == len(names)
+    assert len(set(repositories)) == len(repositories)
+    assert {base.family for base in KNOWN} == {"sd1", "sdxl", "sd3", "flux", "flux2", "qwen", "zimage"}
+    assert set(PACKAGED) == {base.name for base in KNOWN if not base.repository} == {PUPPET}
+    assert find_known("KLEIN") is find_known("black-forest-labs/flux.2-klein-BASE-4b") is not None
+    assert find_known("nothing") is None
+    assert find_known("?") is None
+
+
+@pytest.mark.parametrize("base", KNOWN, ids=lambda base: base.name)
+def test_every_base_says_what_an_artist_asks(base: KnownBase) -> None:
+    assert re.fullmatch(r"[a-z0-9-]+", base.name)
+    assert base.strengths.endswith(".")
+    assert base.strengths.count(". ") == 0
+    assert base.licence.url.startswith("https://")
+    assert base.licence.commercial != "conditions" or base.licence.says
+    assert base.steps >= 1
+    assert base.learns or base.steps <= 8 or base.draws_from_references
+    assert f"`{base.name}`" in DOCS.read_text()
+    assert base.repository in DOCS.read_text()
+
+
+@pytest.mark.parametrize("name", ["PUPPET", "SD1", "SDXL", "KLEIN_4B", "ZIMAGE"])
+def test_sizes_are_what_the_published_configs_give(name: str) -> None:
+    parts, written = PARTS[name], getattr(sizes, name)
+    with torch.device("meta"):
+        denoiser, encoders, vae = parts.denoiser(), [make() for make in parts.encoders], parts.vae()
+    given = [count_parameters(modules) for modules in ([denoiser], encoders, [vae])]
+    assert given == [
+        f"Count({one.billions:.4f}, {one.linear:.4f})"
+        for one in (written.denoiser, written.encoders, written.vae)
+    ]
+    assert parts.side_px == written.side_px
+
+
+def test_peak_of_a_step_is_what_is_alive_at_once() -> None:
+    """Two layers of 1,000 x 1,000 on 500 rows in bf16; values of fp32 count double."""
+    with torch.device("meta"):
+        layers = nn.Sequential(nn.Linear(1000, 1000, bias=False), nn.Linear(1000, 1000, bias=False))
+    layers.to(torch.bfloat16)
+    rows = torch.empty(500, 1000, dtype=torch.bfloat16, device="meta")
+    once = rows.numel() * 2
+    drawing = peak_gib(layers, lambda module: module(rows), learns=False) * GIB
+    assert drawing == pytest.approx(2 * once)  # what a layer gets and what it gives
+    learning = peak_gib(layers, lambda module: module(rows), learns=True) * GIB
+    gradients = 2 * 1000 * 1000 * 2
+    assert 2 * once + gradients < learning < 10 * once + gradients
+
+
+# What the same parts weigh on the Hub in half precision (docs/bases.md), in GB.
+ON_THE_HUB = [
+    (sizes.SDXL.denoiser, 5.14),
+    (sizes.SD35_MEDIUM.denoiser, 4.94),
+    (sizes.SD35_LARGE.denoiser, 9.99 + 6.31),
+    (sizes.KLEIN_4B.encoders, 8.05),
+    (sizes.QWEN.denoiser, 40.86),
+]
+
+
+@pytest.mark.parametrize(("part", "gb"), ON_THE_HUB)
+def test_parts_are_as_large_as_their_files(part: sizes.Count, gb: float) -> None:
+    assert part.billions * 2 == pytest.approx(gb, rel=0.004)
+
+
+def test_whole_repository_is_as_large_as_on_the_hub() -> None:
+    assert download_gb(sizes.QWEN) == pytest.approx(57.7, rel=0.002)
+
+
+# SimpleTuner's documentation/experimental/SEGMENTED_CHECKPOINTING.md: H100, GiB, batch 1, adapters.
+MEASURED = [
+    (sizes.SDXL, WHOLE, 1024, 13.03, 0.03),
+    (sizes.SDXL, CHECKPOINTED, 1024, 6.53, 0.03),
+    (sizes.SD1, WHOLE, 512, 2.87, 0.05),
+    (sizes.SD1, CHECKPOINTED, 512, 1.98, 0.06),
+    (sizes.QWEN, CHECKPOINTED, 1024, 41.04, 0.03),
+    (sizes.ZIMAGE, CHECKPOINTED, 1024, 12.87, 0.15),
+]
+
+
+@pytest.mark.parametrize(("size", "plan", "side_px", "gib", "within"), MEASURED)
+def test_estimates_are_near_what_others_measured(
+    size: sizes.Size, plan: LearningPlan, side_px: int, gib: float, within: float
+) -> None:
+    assert estimate_learning(size, plan, side_px=side_px) == pytest.approx(gib, rel=within)
+
+
+@pytest.mark.parametrize("base", KNOWN, ids=lambda base: base.name)
+def test_more_frugal_plans_take_less(base: KnownBase) -> None:
+    learning = [estimate_learning(base.size, plan) for plan in LEARNING_PLANS]
+    drawing = [estimate_drawing(base.size, plan) for plan in DRAWING_PLANS]
+    assert learning == sorted(learning, reverse=True)
+    assert drawing == sorted(drawing, reverse=True)
+    assert min(*learning, *drawing) > 0
+
+
+def test_rank_batch_and_size_count() -> None:
+    least = estimate_learning(sizes.SDXL, WHOLE)
+    assert estimate_learning(sizes.SDXL, WHOLE, rank=64) - least == pytest.approx(
+        sizes.SDXL.adapter_millions * 1e6 * 3 * 16 / 2**30
+    )
+    assert estimate_learning(sizes.SDXL, WHOLE, batch=2) > least + sizes.SDXL.whole_gib
+    half = estimate_learning(sizes.SDXL, WHOLE, side_px=512)
+    assert half < least - 0.7 * sizes.SDXL.whole_gib
+    assert estimate_drawing(sizes.SDXL, DRAWING_PLANS[0], 2048) > estimate_drawing(
+        sizes.SDXL, DRAWING_PLANS[0]
+    )
+
+
+def test_freed_encoders_still_count_while_they_read() -> None:
+    """With a denoiser in 4 bits it is the reader of prompts that decides."""
+    size = sizes.SD35_MEDIUM
+    assert estimate_learning(size, CHECKPOINTED) > size.encoders.billions * 2e9 / 2**30

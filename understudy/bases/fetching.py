@@ -1,0 +1,126 @@
+"""Getting a base: by its short name, from a repository of the Hub, from a folder, or from one file.
+
+What is on the disk whole is used as it is, without asking the Hub: a run goes on with what it began with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from understudy.bases.catalog import PACKAGED
+from understudy.bases.known import KNOWN, KnownBase, find_known
+from understudy.bases.needed_files import INDEX_FILE, choose_files, choose_texts, read_index, what_is_missing
+from understudy.bases.single_file import PICKLES
+from understudy.domain import UserError
+from understudy.events import Note, Notify, ignore
+from understudy.hub import Hub, Listing, download, find_cached, list_files
+
+REPOSITORY = re.compile(r"(https://(huggingface\.co|hf\.co)/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)/?")
+VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+OWN = Hub()
+
+
+def fetch_base(name: str, notify: Notify = ignore, hub: Hub = OWN) -> Path:
+    """The folder in diffusers' layout of a base: a short name, a repository (owner/name), a folder or a file.
+
+    What is not on the disk is fetched, the autoencoder that it is better used with as well, and told of as
+    `Step`s in MB. Raises `UserError`: no such base, a folder that is not whole, something wrong with the Hub.
+    """
+    packaged = PACKAGED.get(name)
+    if packaged is not None:
+        return packaged
+    known = find_known(name)
+    is_short = known is not None and "/" not in name  # as "puppet" is before a folder that is called so
+    folder = Path(name).expanduser()
+    if folder.is_dir() and not is_short:
+        return _whole(folder)
+    if folder.suffix.lower() in (".safetensors", *PICKLES):
+        from understudy.bases.converting import open_single_file  # which needs torch, and this module
+
+        return open_single_file(folder, notify=notify, hub=hub)
+    fetched = _fetch_repository(known.repository if known else _read_repository(name), hub, notify)
+    if known is not None:
+        fetch_vae(known, notify, hub)
+    return fetched
+
+
+def fetch_vae(known: KnownBase, notify: Notify = ignore, hub: Hub = OWN) -> Path | None:
+    """The folder of the autoencoder that a base is better used with, or None where its own is."""
+    repository = known.vae_repository
+    if not repository:
+        return None
+    config, weights = (find_cached(repository, file, hub) for file in VAE_FILES)
+    if config is not None and weights is not None:
+        return config.parent
+    listing = list_files(repository, hub)
+    files = [file for file in listing.files if file.path in VAE_FILES]
+    return download(listing, files, hub, f"fetching {repository}", notify)
+
+
+def fetch_texts(known: KnownBase, notify: Notify = ignore, hub: Hub = OWN) -> Path:
+    """A folder with at least all of a base but its weights, which is a few MB."""
+    whole = find_fetched(known, hub)
+    if whole is not None:
+        return whole
+    try:
+        listing = list_files(known.repository, hub)
+    except UserError:
+        texts = _find_whole(known.repository, hub, but_weights=True)
+        if texts is None:
+            raise
+        return texts
+    files = choose_texts(listing.files, _fetch_index(listing, hub))
+    return download(listing, files, hub, f"fetching the configs of {known.repository}", notify)
+
+
+def find_fetched(known: KnownBase, hub: Hub = OWN) -> Path | None:
+    """Where a known base lies on the disk, if it is there whole; the Hub is not asked."""
+    return PACKAGED.get(known.name) or _find_whole(known.repository, hub)
+
+
+def _fetch_repository(repository: str, hub: Hub, notify: Notify) -> Path:
+    here = _find_whole(repository, hub)
+    if here is not None:
+        return here
+    listing = list_files(repository, hub)
+    files = choose_files(listing.files, _fetch_index(listing, hub), repository)
+    size = sum(file.size for file in files) / 1e9
+    notify(Note(f"{repository}: {size:.1f} GB, kept in {hub.folder}."))
+    return _whole(download(listing, files, hub, f"fetching {repository}", notify))
+
+
+def _fetch_index(listing: Listing, hub: Hub) -> Mapping[str, object]:
+    index = [file for file in listing.files if file.path == INDEX_FILE]
+    if not index:
+        raise UserError(
+            f"{listing.repository} is no base in diffusers' layout ({INDEX_FILE} is missing): give a "
+            "repository that is, or fetch its .safetensors file yourself and give that."
+        )
+    return read_index(download(listing, index, hub, "", ignore) / INDEX_FILE)
+
+
+def _find_whole(repository: str, hub: Hub, but_weights: bool = False) -> Path | None:
+    index = find_cached(repository, INDEX_FILE, hub)
+    is_whole = index is not None and not what_is_missing(index.parent, but_weights)
+    return index.parent if index is not None and is_whole else None
+
+
+def _whole(folder: Path) -> Path:
+    lacking = what_is_missing(folder)
+    if lacking:
+        raise UserError(
+            f"The base in {folder} is not whole ({lacking}): get it again, or give another folder."
+        )
+    return folder
+
+
+def _read_repository(name: str) -> str:
+    match = REPOSITORY.fullmatch(name)
+    if match is None:
+        names = ", ".join(known.name for known in KNOWN)
+        raise UserError(
+            f"There is no base {name!r}: give one of {names}, a repository (owner/name) or a folder."
+        )
+    return match["name"]

@@ -1,0 +1,139 @@
+"""understudy bases: the bases that are known by name, and which of them this machine can take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from understudy.commands.verb import Verb, json_option
+
+if TYPE_CHECKING:
+    from understudy.bases.advice import Here
+    from understudy.bases.machine import Gpu
+
+WIDTH_IN_A_FILE = 150
+
+
+@click.command(cls=Verb)
+@json_option
+def bases(as_json: bool) -> None:
+    """List the bases known by name, and which fit this machine.
+
+    Memory is estimated, from the most frugal way to the fastest, for one picture of the base's own size. Any
+    other repository of the Hub, a folder or a .safetensors file can be a base, too.
+    """
+    from understudy.bases.advice import look_at_bases, say_advice
+    from understudy.bases.machine import find_gpu
+
+    gpu = find_gpu()
+    found = look_at_bases(gpu)
+    if as_json:
+        click.echo(json.dumps([_as_data(one, gpu) for one in found], indent=2))
+        return
+    _show(found, gpu)
+    click.echo(say_advice(gpu))
+
+
+def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
+    from understudy.bases.advice import advise, say_plan
+    from understudy.bases.memory import (
+        DRAWING_PLANS,
+        LEARNING_PLANS,
+        download_gb,
+        estimate_drawing,
+        estimate_learning,
+    )
+
+    base, size = one.base, one.base.size
+    learning = {str(plan): round(estimate_learning(size, plan), 1) for plan in LEARNING_PLANS}
+    return {
+        "name": base.name,
+        "family": base.family,
+        "repository": base.repository,
+        "vae_repository": base.vae_repository,
+        "licence": base.licence.name,
+        "licence_url": base.licence.url,
+        "licence_says": base.licence.says,
+        "commercial": base.licence.commercial,
+        "gated": base.gated,
+        "billions": {
+            "denoiser": size.denoiser.billions,
+            "encoders": size.encoders.billions,
+            "vae": size.vae.billions,
+        },
+        "size_gb": round(download_gb(size), 1),
+        "side_px": size.side_px,
+        "steps": base.steps,
+        "guidance": base.guidance,
+        "draws_from_references": base.draws_from_references,
+        "learns": base.learns,
+        "good_at": base.strengths,
+        "estimated_gib_to_learn": learning if base.learns else {},
+        "estimated_gib_to_draw": {
+            str(plan): round(estimate_drawing(size, plan), 1) for plan in DRAWING_PLANS
+        },
+        "learns_here": say_plan(one.learning, gpu),
+        "draws_here": say_plan(one.drawing, gpu),
+        "folder": str(one.folder) if one.folder else None,
+        "is_advised": base is advise(gpu),
+    }
+
+
+def _show(found: Sequence[Here], gpu: Gpu | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=WIDTH_IN_A_FILE)
+    figures = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("base", "licence", "commercial"):
+        figures.add_column(title, overflow="fold")
+    for title in ("GB", "GiB to learn", "GiB to draw"):
+        figures.add_column(title, justify="right", no_wrap=True)
+    for title in ("learns here", "draws here") if gpu else ():
+        figures.add_column(title)
+    figures.add_column("on this disk")
+    words = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("base", "repository", "good at"):
+        words.add_column(title)
+    for one in found:
+        figures.add_row(*_figures(one, gpu))
+        words.add_row(one.base.name, one.base.repository or "in this package", one.base.strengths)
+    console.print(words, figures)
+    console.print("* on the Hub its licence must be accepted first")
+
+
+def _figures(one: Here, gpu: Gpu | None) -> tuple[str, ...]:
+    from understudy.bases.advice import say_plan
+    from understudy.bases.memory import (
+        DRAWING_PLANS,
+        LEARNING_PLANS,
+        download_gb,
+        estimate_drawing,
+        estimate_learning,
+    )
+
+    base, size = one.base, one.base.size
+    has_condition = base.licence.commercial == "conditions"
+    learning = [estimate_learning(size, plan) for plan in LEARNING_PLANS]
+    drawing = [estimate_drawing(size, plan) for plan in DRAWING_PLANS]
+    here = (say_plan(one.learning, gpu), say_plan(one.drawing, gpu)) if gpu else ()
+    return (
+        base.name + "*" * bool(base.gated),
+        base.licence.name,
+        base.licence.says if has_condition else base.licence.commercial,
+        f"{download_gb(size):.1f}",
+        _range(learning) if base.learns else "-",
+        _range(drawing),
+        *here,
+        "yes" if one.folder else "",
+    )
+
+
+def _range(gib: Sequence[float]) -> str:
+    return f"{min(gib):.1f} - {max(gib):.1f}"
