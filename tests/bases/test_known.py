@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from benchmarks.base_shapes import PARTS
 from understudy.bases import sizes
 from understudy.bases.catalog import PACKAGED
 from understudy.bases.known import KNOWN, KnownBase, find_known
+from understudy.bases.layouts import Family
 from understudy.bases.memory import (
     DRAWING_PLANS,
     LEARNING_PLANS,
@@ -22,6 +24,7 @@ from understudy.bases.memory import (
     estimate_drawing,
     estimate_learning,
 )
+from understudy.bases.opening import find_kind
 from understudy.recipes import PUPPET
 
 DOCS = Path(__file__).parents[2] / "docs" / "bases.md"
@@ -33,11 +36,16 @@ def test_names_are_one_of_a_kind_and_found_in_any_letters() -> None:
     repositories = [base.repository for base in KNOWN if base.repository]
     assert len(set(names)) == len(names)
     assert len(set(repositories)) == len(repositories)
-    assert {base.family for base in KNOWN} == {"sd1", "sdxl", "sd3", "flux", "flux2", "qwen", "zimage"}
+    assert {base.family for base in KNOWN} == set(get_args(Family))
     assert set(PACKAGED) == {base.name for base in KNOWN if not base.repository} == {PUPPET}
     assert find_known("KLEIN") is find_known("black-forest-labs/flux.2-klein-BASE-4b") is not None
     assert find_known("nothing") is None
     assert find_known("?") is None
+
+
+@pytest.mark.parametrize("base", [one for one in KNOWN if one.repository], ids=lambda base: base.name)
+def test_who_is_said_to_draw_from_references_can(base: KnownBase) -> None:
+    assert base.draws_from_references == (find_kind(base.family).max_references > 0)
 
 
 @pytest.mark.parametrize("base", KNOWN, ids=lambda base: base.name)
