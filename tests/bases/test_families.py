@@ -26,6 +26,7 @@ from understudy.domain import Pixels, Scene, Sketch
 from understudy.events import Event, Note
 from understudy.exporting import Form, export
 from understudy.methods import learn, open_painter
+from understudy.methods.kohya import DOTTED
 from understudy.methods.kohya import FAMILIES as KOHYA_FAMILIES
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DrawSettings, DreamBoothLora
@@ -198,7 +199,7 @@ def test_plain_diffusers_draws_the_same_with_it(
     has_form = form == "diffusers" or family in KOHYA_FAMILIES
     said = [event.text for event in seen if isinstance(event, Note)]
     assert has_form != any("in diffusers' form, which ComfyUI reads as well" in text for text in said)
-    is_kohya = {name.startswith("lora_unet_") for name in load_file(path)}
+    is_kohya = {name.startswith(("lora_unet_", DOTTED)) for name in load_file(path)}
     assert is_kohya == {form == "kohya" and has_form}
     if family in ("flux", "kontext"):
         read_kohya_at_toy_size(monkeypatch)
