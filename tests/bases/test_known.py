@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,8 +13,8 @@ from torch import nn
 from benchmarks.base_figures import GIB, count_parameters, peak_gib
 from benchmarks.base_shapes import PARTS
 from understudy.bases import sizes
-from understudy.bases.catalog import PACKAGED
 from understudy.bases.known import KNOWN, KnownBase, find_known
+from understudy.bases.layouts import Family
 from understudy.bases.memory import (
     DRAWING_PLANS,
     LEARNING_PLANS,
@@ -22,6 +23,7 @@ from understudy.bases.memory import (
     estimate_drawing,
     estimate_learning,
 )
+from understudy.bases.packaged import PACKAGED
 from understudy.recipes import PUPPET
 
 DOCS = Path(__file__).parents[2] / "docs" / "bases.md"
@@ -33,7 +35,7 @@ def test_names_are_one_of_a_kind_and_found_in_any_letters() -> None:
     repositories = [base.repository for base in KNOWN if base.repository]
     assert len(set(names)) == len(names)
     assert len(set(repositories)) == len(repositories)
-    assert {base.family for base in KNOWN} == {"sd1", "sdxl", "sd3", "flux", "flux2", "qwen", "zimage"}
+    assert {base.family for base in KNOWN} == set(get_args(Family))
     assert set(PACKAGED) == {base.name for base in KNOWN if not base.repository} == {PUPPET}
     assert find_known("KLEIN") is find_known("black-forest-labs/flux.2-klein-BASE-4b") is not None
     assert find_known("nothing") is None

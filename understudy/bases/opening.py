@@ -19,6 +19,7 @@ from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
+from understudy.bases.needed_files import variant_of
 from understudy.bases.prompting import read_prompting
 from understudy.bases.qwen import QwenBase
 from understudy.bases.qwen_edit import QwenEditBase
@@ -97,6 +98,7 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[
         try:
             pipe = (kind.opens_with or kind.draws_with).from_pretrained(
                 folder,
+                variant=variant_of(folder),
                 torch_dtype=dtype,  # however the weights are stored; bf16 to fp32 is exact
                 local_files_only=True,
                 use_safetensors=True,  # anything else is pickle, which runs what is in it

@@ -82,7 +82,7 @@ def learn(
         check_family(recipe)
     if isinstance(recipe, Reference):
         reference.count_references(recipe)  # refused before anything is made
-    manifest = _make_manifest(character, recipe, device)
+    manifest = _make_manifest(character, recipe, device, notify)
     with joining(recipe, device) as processes:
         if not processes.is_first:
             _follow(character, recipe, Path(run), processes)
@@ -158,7 +158,7 @@ def learn_together(
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
     check_family(first)
-    manifest = _make_manifest(character, first, device)
+    manifest = _make_manifest(character, first, device, notify)
     # The batch of all is large enough to be shared between threads, which that of one is not.
     plan = manifest.plan.model_copy(update={"threads": torch.get_num_threads()})
     manifest = manifest.model_copy(update={"learned_with": names, "plan": plan})
@@ -233,8 +233,8 @@ def open_painter(
         yield opened_painter
 
 
-def _make_manifest(character: Character, recipe: Recipe, device: str) -> Manifest:
-    folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base)
+def _make_manifest(character: Character, recipe: Recipe, device: str, notify: Notify) -> Manifest:
+    folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base, notify)
     precision = recipe.precision if isinstance(recipe, Finetune) else "auto"
     return Manifest(
         name=character.name,
