@@ -23,6 +23,7 @@ from understudy.bases.memory import (
     estimate_drawing,
     estimate_learning,
 )
+from understudy.bases.opening import find_kind
 from understudy.bases.packaged import PACKAGED
 from understudy.recipes import PUPPET
 
@@ -40,6 +41,11 @@ def test_names_are_one_of_a_kind_and_found_in_any_letters() -> None:
     assert find_known("KLEIN") is find_known("black-forest-labs/flux.2-klein-BASE-4b") is not None
     assert find_known("nothing") is None
     assert find_known("?") is None
+
+
+@pytest.mark.parametrize("base", [one for one in KNOWN if one.repository], ids=lambda base: base.name)
+def test_who_is_said_to_draw_from_references_can(base: KnownBase) -> None:
+    assert base.draws_from_references == (find_kind(base.family).max_references > 0)
 
 
 @pytest.mark.parametrize("base", KNOWN, ids=lambda base: base.name)

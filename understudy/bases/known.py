@@ -236,9 +236,10 @@ KNOWN = (
         sizes.FLUX,
         28,
         2.5,
-        "Draws from a sheet of reference drawings without learning; not for work that is paid.",
+        "FLUX.1 that draws from a sheet of reference drawings without learning; not for work that is paid.",
         gated=True,
         draws_from_references=True,
+        learns=False,
     ),
     KnownBase(
         "qwen-edit",
