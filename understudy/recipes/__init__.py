@@ -4,6 +4,7 @@ Nothing here needs torch, so that a command line, a web form and the documents r
 """
 
 from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora, Target
+from understudy.recipes.computing import Checkpointing, Computing, Offload, Precision, Quantization
 from understudy.recipes.drawing import MAX_SIDE_PX, DrawSettings, Scheduler
 from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
@@ -11,7 +12,7 @@ from understudy.recipes.knobs import MAX_DENOISING_STEPS, is_usual
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
 from understudy.recipes.textual_inversion import TextualInversion
-from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, Precision, PromptOnly
+from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, PromptOnly
 from understudy.recipes.words import (
     fill_wording,
     learned_word,
@@ -30,6 +31,8 @@ __all__ = [
     "Adapter",
     "Adapting",
     "Augmentation",
+    "Checkpointing",
+    "Computing",
     "DrawSettings",
     "DreamBooth",
     "DreamBoothLora",
@@ -39,8 +42,10 @@ __all__ = [
     "Learning",
     "LearnsWord",
     "Lora",
+    "Offload",
     "Precision",
     "PromptOnly",
+    "Quantization",
     "Recipe",
     "Scheduler",
     "ScratchDiffusion",
