@@ -20,7 +20,7 @@ from understudy.domain import UserError
 from understudy.recipes import Scheduler, Target
 from understudy.runs import Plan
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)

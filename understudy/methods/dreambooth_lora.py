@@ -7,7 +7,7 @@ Sources: Ruiz et al., DreamBooth, arXiv 2208.12242; Hu et al., LoRA, arXiv 2106.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from torch import Tensor
@@ -16,7 +16,8 @@ from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.events import Notify
-from understudy.methods.adapters import add_adapter, add_text_adapter, load_adapter, write_adapter
+from understudy.methods.adapters import add_text_adapter, load_adapter, write_adapter
+from understudy.methods.attached import attached
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -34,11 +35,11 @@ from understudy.runs import Checkpoint, Run
 def learn(character: Character, recipe: Adapting, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the recipe's last step."""
     plan = run.manifest.plan
-    with following(plan):
+    with following(plan), ExitStack() as stack:
         base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px)
         word = begin_word(base, recipe, character)
         examples = resident_examples(base, character, recipe, run, notify)
-        parts = [Part(add_adapter(base, recipe), recipe.learning_rate)]
+        parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]
         if word:
             parts.append(Part(word, recipe.word_learning_rate, recipe.word_steps))
         if recipe.text_learning_rate:
