@@ -109,6 +109,10 @@ class Base(ABC):
         pipe = kind(**self.pipe.components | {"scheduler": made}, **self._options())
         # Without a progress bar of its own: ours are told by events.
         pipe.set_progress_bar_config(disable=True)
+        if self.plan.offload != "none" and self.plan.device != "cpu":
+            # Its parts take turns on the device, and its pictures in the autoencoder.
+            pipe.enable_model_cpu_offload(device=self.plan.device)
+            pipe.vae.enable_slicing()
         return pipe
 
     def _options(self) -> dict[str, object]:
@@ -160,5 +164,5 @@ class Base(ABC):
 
     def _computing(self) -> torch.autocast:
         """In the plan's precision, whatever the weights' own."""
-        precision = self.plan.precision
-        return torch.autocast(self.pipe.device.type, DTYPES[precision], precision != "fp32")
+        device, precision = torch.device(self.plan.device), self.plan.precision
+        return torch.autocast(device.type, DTYPES[precision], precision != "fp32")

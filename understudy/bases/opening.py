@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
 from understudy.bases.layouts import Family
+from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sdxl import SdxlBase
@@ -33,12 +34,13 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) 
     layout = read_layout(folder)
     kind = find_kind(layout.family)
     pipe = _load(kind, folder, DTYPES[plan.precision])
-    pipe.to(plan.device)
     for part in layout.weighted:
         pipe.components[part].requires_grad_(False).eval()
     _speed_up(pipe, plan)
     objective = kind.find_objective(pipe.scheduler, min_snr)
-    return kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    place_readers(base)
+    return base
 
 
 def find_kind(family: Family) -> type[Base]:

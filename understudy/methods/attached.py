@@ -29,7 +29,7 @@ def make_beside(base: Base, recipe: Adapting) -> Adapter:
 @contextmanager
 def beside(base: Base, adapters: Sequence[Adapter]) -> Iterator[None]:
     """Within, the denoiser is adapted by each of them in its part of a batch, in its own precision."""
-    with adapting(base.denoiser, adapters), in_own_precision(base.denoiser):
+    with adapting(base.denoiser, adapters), in_own_precision(base.denoiser, base.plan.device):
         yield
 
 

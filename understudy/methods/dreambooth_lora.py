@@ -14,6 +14,7 @@ from torch import Tensor
 
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.adapters import add_text_adapter, load_adapter, write_adapter
@@ -39,6 +40,7 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
         base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px)
         word = begin_word(base, recipe, character)
         examples = resident_examples(base, character, recipe, run, notify)
+        place_denoiser(base, base.text_parts if word or recipe.text_learning_rate else ())
         parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]
         if word:
             parts.append(Part(word, recipe.word_learning_rate, recipe.word_steps))

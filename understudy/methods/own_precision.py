@@ -18,7 +18,7 @@ NOISY = ("sample", "hidden_states")
 
 
 @contextmanager
-def in_own_precision(denoiser: nn.Module) -> Iterator[None]:
+def in_own_precision(denoiser: nn.Module, device: str) -> Iterator[None]:
     """Within, the denoiser takes latents of any precision and is not touched by autocast."""
     own = denoiser.forward
     weight = next(weight for weight in denoiser.parameters() if weight.is_floating_point())
@@ -27,7 +27,7 @@ def in_own_precision(denoiser: nn.Module) -> Iterator[None]:
         return latents.to(weight.dtype) if isinstance(latents, Tensor) else latents
 
     def forward(*arguments: Any, **named: Any) -> Any:
-        with torch.autocast(weight.device.type, enabled=False):
+        with torch.autocast(torch.device(device).type, enabled=False):
             named = {name: cast(value) if name in NOISY else value for name, value in named.items()}
             return own(*map(cast, arguments[:1]), *arguments[1:], **named)
 

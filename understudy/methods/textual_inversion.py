@@ -13,6 +13,7 @@ from torch import Tensor
 
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.conditioning import read_in_the_step
@@ -35,6 +36,7 @@ def learn(character: Character, recipe: TextualInversion, run: Run, review: Revi
         base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px)
         parts = [Part(begin_word(base, recipe, character), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
+        place_denoiser(base, base.text_parts)
         condition = read_in_the_step(base, examples)
 
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:

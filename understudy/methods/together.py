@@ -19,6 +19,7 @@ from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.adapters import write_adapter
@@ -74,6 +75,7 @@ def learn(
     with following(plan):
         base = open_base(find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px)
         examples = _share_examples(base, character, recipes, runs, notify)
+        place_denoiser(base)
         adapters = [make_beside(base, own) for own in recipes]
         tunings = [
             _begin(base, own, run, examples[own.seed], adapter)
