@@ -16,6 +16,7 @@ from understudy.bases.catalog import read_layout
 from understudy.bases.layouts import Family
 from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
+from understudy.bases.quantizing import configure
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sdxl import SdxlBase
 from understudy.domain import UserError
@@ -33,7 +34,9 @@ def open_base(folder: Path, plan: Plan, min_snr: float = 0.0, size_px: int = 0) 
     """
     layout = read_layout(folder)
     kind = find_kind(layout.family)
-    pipe = _load(kind, folder, DTYPES[plan.precision])
+    dtype = DTYPES[plan.precision]
+    quantized = configure(plan.quantization, plan.quantizer, layout.denoiser, dtype)
+    pipe = _load(kind, folder, dtype, quantized)
     for part in layout.weighted:
         pipe.components[part].requires_grad_(False).eval()
     _speed_up(pipe, plan)
@@ -64,7 +67,7 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
         unet.set_attn_processor(AttnProcessor())
 
 
-def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
+def _load(kind: type[Base], folder: Path, dtype: torch.dtype, quantized: Any) -> Any:
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     with warnings.catch_warnings():
@@ -75,6 +78,7 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype) -> Any:
                 torch_dtype=dtype,  # however the weights are stored; bf16 to fp32 is exact
                 local_files_only=True,
                 use_safetensors=True,  # anything else is pickle, which runs what is in it
+                quantization_config=quantized,
                 **kind.without,
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file

@@ -21,7 +21,8 @@ def is_beside(recipe: Adapting) -> bool:
 
 def make_beside(base: Base, recipe: Adapting) -> Adapter:
     """A fresh adapter as `add_adapter` makes it, taken off the base again."""
-    weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, recipe).items()}
+    device = base.plan.device
+    weights = {name: nn.Parameter(one.detach().to(device)) for name, one in add_adapter(base, recipe).items()}
     base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
     return Adapter(weights, find_strength(recipe))
 

@@ -17,6 +17,7 @@ from understudy.events import Notify, Step
 from understudy.methods.painting import PipelinePainter
 from understudy.provenance import write_picture
 from understudy.recipes import DrawSettings, Finetune
+from understudy.runs import Plan
 
 BATCH = 8
 SMALL_BATCH = 2
@@ -43,7 +44,7 @@ def draw_class_pictures(
         ClassPicture(folder / f"{number:04d}.png", recipe.prior_prompt(number, noun))
         for number in range(total)
     ]
-    batch = BATCH if base.plan.offload == "none" else SMALL_BATCH
+    batch = batch_of(base.plan)
     missing = _in_broken_batches(wanted, batch)
     scenes = [Scene(wanted[number].prompt, _seed(recipe.seed, number)) for number in missing]
     painter = PipelinePainter(base, lambda prompt: prompt, {"purpose": "class picture"}, notify)
@@ -58,6 +59,11 @@ def draw_class_pictures(
         done += 1
         notify(Step("class pictures", done, total))
     return wanted
+
+
+def batch_of(plan: Plan) -> int:
+    """How many are drawn at once."""
+    return BATCH if plan.offload == "none" else SMALL_BATCH
 
 
 def _in_broken_batches(wanted: list[ClassPicture], size: int) -> list[int]:

@@ -23,6 +23,7 @@ from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -53,6 +54,7 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
         parts = [Part(train_whole(base, base.denoiser_part), recipe.learning_rate)]
         if recipe.text_learning_rate:
             parts += [Part(train_whole(base, part), recipe.text_learning_rate) for part in base.text_parts]
+        compute_as_planned(base, find_base(recipe.base))
         condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
         weights = {name: weight for part in parts for name, weight in part.weights.items()}
         write = _writing(base, weights, recipe, run)

@@ -19,6 +19,7 @@ from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.adapters import add_text_adapter, load_adapter, write_adapter
 from understudy.methods.attached import attached
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -48,6 +49,7 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
             parts.append(Part(add_text_adapter(base, recipe), recipe.text_learning_rate))
         condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
         change = measure_change(base.denoiser)
+        compute_as_planned(base, find_base(recipe.base))
         pull = (lambda: recipe.pull * change()) if recipe.pull else None
 
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 The step itself is made on torch's meta device, where tensors have shapes and no numbers, and what is alive at
 once is counted; so it holds for every family, size, rank and adapter. Beside tensors a graphics card needs
-room for its libraries, for what kernels put aside, and for gaps: `planning` leaves some.
+room for its libraries, for what kernels put aside, and for gaps: `plans.RESERVE` leaves some.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.methods.alive import Alive, Autocast, flash_attention
 from understudy.methods.attached import is_beside
 from understudy.methods.checkpointing import checkpoint_blocks
+from understudy.methods.class_pictures import batch_of
 from understudy.methods.dry_step import learning, make_question, run_dry
 from understudy.methods.examples import ENCODE_BATCH
 from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
@@ -37,55 +38,109 @@ BLOCKS_AT_ONCE = 3
 
 @dataclass(frozen=True)
 class Forecast:
-    """Bytes on the device: `weights` of the denoiser, `learned` (what learns, its average and Adam's moments)
-    and `step` (gradients and all that a step makes) at once; `reading` before that."""
+    """Bytes on the device.
+
+    Of a step: `weights` that do not learn or are the denoiser's own, `learned` (an adapter, the running
+    average and Adam's moments) and `step` (gradients and all that a step makes). Before it: `reading`
+    drawings and prompts, and `drawing` class pictures.
+    """
 
     weights: int
     learned: int
     step: int
     reading: int
+    drawing: int = 0
 
     @property
     def peak(self) -> int:
         """The most that is there at once."""
-        return max(self.weights + self.learned + self.step, self.reading)
+        return max(self.weights + self.learned + self.step, self.reading, self.drawing)
 
 
-def forecast(folder: Path, recipe: Finetune, plan: Plan) -> Forecast:
-    """The bytes that learning by `recipe` on the base in `folder` takes if it computes as `plan` says."""
+@dataclass(frozen=True)
+class _Seen:
+    """What a dry run saw, in bytes, whatever else the plan says.
+
+    `linear` are the numbers of weights of linear layers, `blocks` the sizes of what computes again.
+    """
+
+    denoiser: int
+    element: int
+    linear: tuple[int, ...]
+    blocks: tuple[int, ...]
+    step: int
+    learned: int
+    encoding: int
+    drawing: int
+
+
+class Forecaster:
+    """Forecasts of one recipe on the base in a folder, of which each dry run is made once."""
+
+    def __init__(self, folder: Path, recipe: Finetune) -> None:
+        self._folder, self._recipe = folder, recipe
+        self._seen: dict[tuple[str, str, bool], _Seen] = {}
+
+    def __call__(self, plan: Plan) -> Forecast:
+        """The bytes that learning takes if it computes as `plan` says."""
+        key = (plan.precision, plan.checkpointing, plan.offload == "none")
+        if key not in self._seen:
+            self._seen[key] = _dry_run(self._folder, self._recipe, plan)
+        seen, leaves = self._seen[key], plan.offload != "none"
+        weights = _count_weights(seen, plan)
+        size = DTYPES[plan.precision].itemsize
+        readers = size * sum(map(count_in_files, _readers(self._folder)))
+        needed = size * sum(map(count_in_files, _needed(self._folder, self._recipe)))
+        dequantised = max(seen.linear) * seen.element if plan.quantization != "none" else 0
+        return Forecast(
+            weights=weights + (needed if leaves else readers),
+            learned=seen.learned,
+            step=seen.step + dequantised,
+            reading=readers + seen.encoding + (0 if leaves else weights),
+            drawing=seen.drawing and seen.drawing + (max(weights, readers) if leaves else weights + readers),
+        )
+
+
+def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
     base = _open(folder, recipe, plan)
+    own, denoiser_bytes = list(base.denoiser.parameters()), _bytes_of(base.denoiser)
+    linear = [layer.weight.numel() for layer in base.denoiser.modules() if isinstance(layer, nn.Linear)]
     latents, encoding = _encode(base)
-    own = list(base.denoiser.parameters())
-    units: dict[nn.Module, None] = {}
-    autocast = _find_autocast(base, recipe, plan)
-
-    def run(block: nn.Module, *arguments: Any) -> Any:
-        units[block] = None
-        if autocast is None:
-            return block(*arguments)
-        with autocast:
-            return block(*arguments)
-
-    checkpoint_blocks(base.denoiser, plan.checkpointing, run)
-    prompts = shape_prompts(folder, recipe.batch, DTYPES[plan.precision])
+    drawing = _draw(base, folder, latents, plan) if recipe.has_prior else 0
+    computing = _Computing(_find_autocast(recipe, plan))
+    checkpoint_blocks(base.denoiser, plan.checkpointing, computing.run)
     with flash_attention(), learning(base, recipe) as learned:
-        learns_words = isinstance(recipe, LearnsWord) and bool(recipe.vectors)
-        question = make_question(base, latents.new_empty(recipe.batch, *latents.shape[1:]), prompts, learns_words)
+        prompts = shape_prompts(folder, recipe.batch, DTYPES[plan.precision])
+        noisy = latents.new_empty(recipe.batch, *latents.shape[1:])
+        question = make_question(base, noisy, prompts, _learns_word(recipe))
         with Alive([*own, *learned.values()]) as alive:
-            if autocast is None:
-                run_dry(base, question)
-            else:
-                with autocast:
-                    run_dry(base, question)
-    readers = _count_readers(folder, plan)
-    weights = _count_weights(base, plan, list(units))
-    stay = readers if plan.offload == "none" else 0
-    return Forecast(
-        weights=weights + stay + _count_needed(folder, base, recipe, plan),
+            computing.run(lambda: run_dry(base, question))
+    return _Seen(
+        denoiser=denoiser_bytes,
+        element=own[0].element_size(),
+        linear=tuple(linear),
+        blocks=tuple(sorted(map(_bytes_of, computing.blocks))),
+        step=alive.peak,
         learned=_count_learned(learned, recipe),
-        step=alive.peak + _dequantised(base, plan),
-        reading=readers + encoding + (weights if plan.offload == "none" else 0),
+        encoding=encoding,
+        drawing=drawing,
     )
+
+
+class _Computing:
+    """Calls blocks as a graphics card's step does, and remembers them."""
+
+    def __init__(self, autocast: Autocast | None) -> None:
+        self._autocast = autocast
+        self.blocks: dict[nn.Module, None] = {}
+
+    def run(self, block: Any, *arguments: Any) -> Any:
+        if isinstance(block, nn.Module):
+            self.blocks[block] = None
+        if self._autocast is None:
+            return block(*arguments)
+        with self._autocast:
+            return block(*arguments)
 
 
 def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
@@ -95,7 +150,7 @@ def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
     return open_hollow(folder, plan, recipe.resolution_px)
 
 
-def _find_autocast(base: Base, recipe: Finetune, plan: Plan) -> Autocast | None:
+def _find_autocast(recipe: Finetune, plan: Plan) -> Autocast | None:
     """What the step computes in where the denoiser does not compute in its own precision."""
     if plan.precision == "fp32" or (isinstance(recipe, Adapting) and is_beside(recipe)):
         return None
@@ -110,67 +165,71 @@ def _encode(base: Base) -> tuple[Tensor, int]:
     return latents, alive.peak
 
 
-def _count_weights(base: Base, plan: Plan, units: list[nn.Module]) -> int:
+@torch.no_grad()
+def _draw(base: Base, folder: Path, latents: Tensor, plan: Plan) -> int:
+    """The bytes that a batch of class pictures takes: guided denoising, or taking them out of their latents.
+
+    Encoding, which is the decoder's mirror, stands for the latter: it takes a little less.
+    """
+    count = batch_of(plan)
+    asked = 2 * count
+    prompts = shape_prompts(folder, asked, DTYPES[plan.precision])
+    question = make_question(base, latents.new_empty(asked, *latents.shape[1:]), prompts, False)
+    own = (*base.denoiser.parameters(), *base.pipe.vae.parameters())
+    with flash_attention(), Alive(own) as denoising:
+        base.predict(question.noisy, question.times, question.prompts)
+    at_once = 1 if plan.offload != "none" else count
+    with flash_attention(), Alive(own) as decoding:
+        base.encode_image(torch.empty(at_once, 3, base.size_px, base.size_px, device=META))
+    return max(denoising.peak, decoding.peak)
+
+
+def _count_weights(seen: _Seen, plan: Plan) -> int:
     """Of the denoiser, as they lie on the device while it learns."""
     if plan.quantization != "none":
-        linear = sum(layer.weight.numel() for layer in _linear_layers(base))
-        whole = _bytes_of(base.denoiser)
-        size = next(base.denoiser.parameters()).element_size()
-        return whole - linear * size + int(linear * BYTES_PER_WEIGHT[plan.quantization])
+        linear = sum(seen.linear)
+        return seen.denoiser - linear * seen.element + int(linear * BYTES_PER_WEIGHT[plan.quantization])
     if plan.offload == "blocks":
-        blocks = sorted(_bytes_of(unit) for unit in units)
-        return _bytes_of(base.denoiser) - sum(blocks) + sum(blocks[-BLOCKS_AT_ONCE:])
-    return _bytes_of(base.denoiser)
+        return seen.denoiser - sum(seen.blocks) + sum(seen.blocks[-BLOCKS_AT_ONCE:])
+    return seen.denoiser
 
 
-def _dequantised(base: Base, plan: Plan) -> int:
-    """What the largest layer is for a moment."""
-    if plan.quantization == "none":
-        return 0
-    return max(layer.weight.nbytes for layer in _linear_layers(base))
-
-
-def _linear_layers(base: Base) -> list[nn.Linear]:
-    return [layer for layer in base.denoiser.modules() if isinstance(layer, nn.Linear)]
+def _count_learned(learned: Mapping[str, nn.Parameter], recipe: Finetune) -> int:
+    """What learns, its running average and Adam's moments; the gradients are the step's."""
+    own = 0 if isinstance(recipe, DreamBooth) else 1  # the denoiser's weights are counted as such
+    moments = 2 if recipe.optimizer == "adam" else 0.5
+    copies = own + (1 if recipe.averaging else 0) + moments
+    return int(copies * sum(weight.nbytes for weight in learned.values()))
 
 
 def _bytes_of(network: nn.Module) -> int:
     return sum(weight.nbytes for weight in network.parameters())
 
 
-def _count_learned(learned: Mapping[str, nn.Parameter], recipe: Finetune) -> int:
-    """What learns, its running average, and Adam's moments; the gradients are the step's."""
-    if isinstance(recipe, DreamBooth):
-        own = 0  # the denoiser's own weights
-    else:
-        own = 1
-    copies = own + (1 if recipe.averaging else 0) + (2 if recipe.optimizer == "adam" else 0.5)
-    return int(copies * sum(weight.nbytes for weight in learned.values()))
+def _learns_word(recipe: Finetune) -> bool:
+    return isinstance(recipe, LearnsWord) and recipe.vectors > 0
 
 
-def _count_readers(folder: Path, plan: Plan) -> int:
-    """Of all parts but the denoiser, as their files say."""
+def _readers(folder: Path) -> list[Path]:
+    """All parts with weights but the denoiser."""
     layout = read_layout(folder)
-    parts = (part for part in (*layout.weighted, *layout.optional) if part != layout.denoiser)
-    size = DTYPES[plan.precision].itemsize
-    return sum(size * count_in_files(folder / part) for part in parts if (folder / part).is_dir())
+    parts = (folder / part for part in (*layout.weighted, *layout.optional) if part != layout.denoiser)
+    return [part for part in parts if part.is_dir()]
 
 
-def _count_needed(folder: Path, base: Base, recipe: Finetune, plan: Plan) -> int:
-    """Of what reads the words in every step, where the rest has left."""
-    learns_words = isinstance(recipe, LearnsWord) and bool(recipe.vectors)
-    reads = learns_words or (isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0)
-    if not reads or plan.offload == "none":
-        return 0
-    size = DTYPES[plan.precision].itemsize
-    return sum(size * count_in_files(folder / part) for part in base.text_parts)
+def _needed(folder: Path, recipe: Finetune) -> list[Path]:
+    """The parts that read the words in every step."""
+    trains = isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0
+    if not (trains or _learns_word(recipe)):
+        return []
+    return [part for part in _readers(folder) if part.name.startswith("text_encoder")]
 
 
 def count_in_files(folder: Path) -> int:
     """How many weights the files of a part hold, as their headers say."""
     found = 0
     for path in folder.glob("*.safetensors"):
-        if path.name.count(".") > 1:  # in another precision: model.fp16.safetensors
+        if path.name.count(".") > 1:  # the same in another precision: model.fp16.safetensors
             continue
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))

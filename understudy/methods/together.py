@@ -24,6 +24,7 @@ from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.adapters import write_adapter
 from understudy.methods.attached import beside, make_beside
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
@@ -83,6 +84,7 @@ def learn(
         ]
         members = [Member(tuning, run) for tuning, run in zip(tunings, runs, strict=True)]
         with beside(base, adapters):
+            compute_as_planned(base, find_base(recipe.base))
             learn_at_once(members, _JointStep(base, tunings), recipe, never_stop, notify)
 
 
