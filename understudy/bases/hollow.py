@@ -1,4 +1,4 @@
-"""A base without its weights: all shapes on torch's meta device, so that what a step needs is known beforehand."""
+"""A base without its weights: shapes on torch's meta device, which say beforehand what a step needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from torch import Tensor
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_config, read_layout
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.layouts import Family
 from understudy.bases.opening import find_kind
 from understudy.bases.prompting import Prompting
 from understudy.runs import Plan

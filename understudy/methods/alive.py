@@ -1,4 +1,4 @@
-"""How many bytes of tensors are alive at once, counted whatever device they are on, the meta device included."""
+"""How many bytes of tensors are alive at once, on whatever device, the meta device included."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MATRIX_PRODUCTS = {F.linear, F.conv2d, F.conv3d, torch.matmul, torch.bmm, torch
 _IN_FP32 = {F.layer_norm, F.group_norm, F.softmax, torch.softmax, torch.pow, torch.rsqrt}
 
 
-class Alive(TorchDispatchMode):
+class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within, `peak` grows to the most bytes that were alive at once of what was made within.
 
     What is there before, and given as `known`, is not counted.
     """
 
     def __init__(self, known: Iterable[Tensor] = ()) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._seen: dict[int, weakref.ref[torch.UntypedStorage]] = {}
         for tensor in known:
@@ -78,9 +78,7 @@ class Autocast(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        dtype = (
-            self._dtype if func in _MATRIX_PRODUCTS else torch.float32 if func in _IN_FP32 else None
-        )
+        dtype = self._dtype if func in _MATRIX_PRODUCTS else torch.float32 if func in _IN_FP32 else None
 
         def cast(one: Any) -> Any:
             is_float = isinstance(one, Tensor) and one.is_floating_point()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
 from understudy.methods.attached import attached
 from understudy.methods.finetune import Question, weigh
+from understudy.methods.loss_scale import LossScale
 from understudy.methods.whole_weights import train_whole
 from understudy.recipes import Adapting, DreamBooth, Finetune, TextualInversion
 
@@ -29,7 +29,7 @@ def learning(base: Base, recipe: Finetune) -> Iterator[Mapping[str, nn.Parameter
         case TextualInversion():
             yield {}
         case _:
-            raise TypeError(f"nothing of a base learns by {recipe.method}")
+            raise TypeError(f"nothing of a base learns by {type(recipe).__name__}")
 
 
 def make_question(base: Base, latents: Tensor, prompts: Conditioning, learns_words: bool) -> Question:
@@ -49,9 +49,9 @@ def make_question(base: Base, latents: Tensor, prompts: Conditioning, learns_wor
     return Question(latents, times, prompts, torch.zeros_like(latents), weight)
 
 
-def run_dry(base: Base, question: Question) -> None:
+def run_dry(base: Base, question: Question, scale: LossScale | None = None) -> None:
     """Forward and backward, which leave gradients on what learns."""
     answer = base.predict(question.noisy, question.times, question.prompts)
     loss = weigh(answer, question)
     del answer
-    torch.autograd.backward(loss)
+    torch.autograd.backward(loss if scale is None else scale.enlarge(loss))

@@ -42,14 +42,14 @@ class Forecast:
 
     Of a step: `weights` that do not learn or are the denoiser's own, `learned` (an adapter, the running
     average and Adam's moments) and `step` (gradients and all that a step makes). Before it: `reading`
-    drawings and prompts, and `drawing` class pictures.
+    drawings and prompts, and `drawing` class pictures, 0 without any.
     """
 
     weights: int
     learned: int
     step: int
     reading: int
-    drawing: int = 0
+    drawing: int
 
     @property
     def peak(self) -> int:
@@ -90,14 +90,17 @@ class Forecaster:
         weights = _count_weights(seen, plan)
         size = DTYPES[plan.precision].itemsize
         readers = size * sum(map(count_in_files, _readers(self._folder)))
-        needed = size * sum(map(count_in_files, _needed(self._folder, self._recipe)))
+        needed = size * sum(map(count_in_files, needed_readers(self._folder, self._recipe)))
         dequantised = max(seen.linear) * seen.element if plan.quantization != "none" else 0
+        # bitsandbytes puts weights on the card as it loads them.
+        beside = weights if not leaves or plan.quantizer == "bitsandbytes" else 0
+        together = max(weights, readers + beside) if leaves else weights + readers
         return Forecast(
             weights=weights + (needed if leaves else readers),
             learned=seen.learned,
             step=seen.step + dequantised,
-            reading=readers + seen.encoding + (0 if leaves else weights),
-            drawing=seen.drawing and seen.drawing + (max(weights, readers) if leaves else weights + readers),
+            reading=readers + seen.encoding + beside,
+            drawing=seen.drawing + together if seen.drawing else 0,
         )
 
 
@@ -112,7 +115,7 @@ def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
     with flash_attention(), learning(base, recipe) as learned:
         prompts = shape_prompts(folder, recipe.batch, DTYPES[plan.precision])
         noisy = latents.new_empty(recipe.batch, *latents.shape[1:])
-        question = make_question(base, noisy, prompts, _learns_word(recipe))
+        question = make_question(base, noisy, prompts, learns_word(recipe))
         with Alive([*own, *learned.values()]) as alive:
             computing.run(lambda: run_dry(base, question))
     return _Seen(
@@ -173,15 +176,17 @@ def _draw(base: Base, folder: Path, latents: Tensor, plan: Plan) -> int:
     """
     count = batch_of(plan)
     asked = 2 * count
-    prompts = shape_prompts(folder, asked, DTYPES[plan.precision])
-    question = make_question(base, latents.new_empty(asked, *latents.shape[1:]), prompts, False)
+    dtype = next(base.denoiser.parameters()).dtype
+    noisy = torch.empty(asked, *latents.shape[1:], dtype=dtype, device=META)
+    question = make_question(base, noisy, shape_prompts(folder, asked, dtype), False)
     own = (*base.denoiser.parameters(), *base.pipe.vae.parameters())
     with flash_attention(), Alive(own) as denoising:
         base.predict(question.noisy, question.times, question.prompts)
     at_once = 1 if plan.offload != "none" else count
     with flash_attention(), Alive(own) as decoding:
         base.encode_image(torch.empty(at_once, 3, base.size_px, base.size_px, device=META))
-    return max(denoising.peak, decoding.peak)
+    peaks: tuple[int, int] = (denoising.peak, decoding.peak)
+    return max(peaks)
 
 
 def _count_weights(seen: _Seen, plan: Plan) -> int:
@@ -196,7 +201,7 @@ def _count_weights(seen: _Seen, plan: Plan) -> int:
 
 def _count_learned(learned: Mapping[str, nn.Parameter], recipe: Finetune) -> int:
     """What learns, its running average and Adam's moments; the gradients are the step's."""
-    own = 0 if isinstance(recipe, DreamBooth) else 1  # the denoiser's weights are counted as such
+    own: float = 0 if isinstance(recipe, DreamBooth) else 1  # the denoiser's weights are counted as such
     moments = 2 if recipe.optimizer == "adam" else 0.5
     copies = own + (1 if recipe.averaging else 0) + moments
     return int(copies * sum(weight.nbytes for weight in learned.values()))
@@ -206,7 +211,7 @@ def _bytes_of(network: nn.Module) -> int:
     return sum(weight.nbytes for weight in network.parameters())
 
 
-def _learns_word(recipe: Finetune) -> bool:
+def learns_word(recipe: Finetune) -> bool:
     return isinstance(recipe, LearnsWord) and recipe.vectors > 0
 
 
@@ -217,10 +222,10 @@ def _readers(folder: Path) -> list[Path]:
     return [part for part in parts if part.is_dir()]
 
 
-def _needed(folder: Path, recipe: Finetune) -> list[Path]:
+def needed_readers(folder: Path, recipe: Finetune) -> list[Path]:
     """The parts that read the words in every step."""
     trains = isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0
-    if not (trains or _learns_word(recipe)):
+    if not (trains or learns_word(recipe)):
         return []
     return [part for part in _readers(folder) if part.name.startswith("text_encoder")]
 

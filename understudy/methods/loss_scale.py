@@ -37,7 +37,7 @@ class LossScale:
         self._scaler.update()
 
     def tensors(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """What going on needs to know: the factor, for how long it was good, and Adam's own count of steps."""
+        """What going on needs: the factor, for how long it was good, and Adam's own count of steps."""
         state = self._scaler.state_dict()
         if not state:
             return {}

@@ -1,7 +1,7 @@
 """A denoiser larger than its device: blocks come when they compute, the next while one does, and leave again.
 
-Only frozen weights travel, and only towards the device: they never change. Each block must compute again in the
-backward pass (`checkpointing`), which then fetches it anew; so no weight has to wait there for it.
+Only frozen weights travel, and only towards the device: they never change. Each block must compute again in
+the backward pass (`checkpointing`), which then fetches it anew; so no weight has to wait there for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class Stream:
 
     def __init__(self, denoiser: nn.Module, blocks: Sequence[nn.Module], device: str) -> None:
         self._device = torch.device(device)
-        self._side = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        is_card = self._device.type == "cuda"
+        self._side = torch.cuda.Stream(self._device) if is_card else None  # type: ignore[no-untyped-call]
         self._blocks = list(blocks)
         self._places = {block: place for place, block in enumerate(blocks)}
         self._own = [_frozen(block) for block in blocks]

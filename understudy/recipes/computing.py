@@ -1,4 +1,4 @@
-"""The knobs of how a method on a base computes: what they say of memory is chosen by itself where it is auto."""
+"""The knobs of how a method on a base computes, and in how much memory: auto is chosen for the machine."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ class Computing(Learning):
     @model_validator(mode="after")
     def _blocks_come_back(self) -> Self:
         if self.offload == "blocks" and self.checkpointing in ("none", "segments"):
-            raise ValueError("offload blocks needs checkpointing whole: what is kept of a block keeps it there")
+            raise ValueError("offload blocks needs checkpointing whole, so that blocks keep nothing")
         return self

@@ -70,6 +70,12 @@ class Manifest(_Frozen):
 
     base_sha256: str | None = None
     plan: Plan
+    forecast_bytes: int | None = None
+    """What a step was expected to take on a graphics card, where that was asked."""
+
+    measured_bytes: int | None = None
+    """What a step took there before learning began."""
+
     versions: dict[str, str]
     stopped_at: int | None = None
     """The step at which the reviewer said that it is enough."""
