@@ -20,7 +20,9 @@ from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
 from understudy.bases.needed_files import variant_of
+from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
+from understudy.bases.quantizing import configure
 from understudy.bases.qwen import QwenBase
 from understudy.bases.qwen_edit import QwenEditBase
 from understudy.bases.sd1 import Sd1Base
@@ -45,15 +47,17 @@ def open_base(
     """
     layout = read_layout(folder)
     kind = find_kind(layout.family)
+    dtype = DTYPES[plan.precision]
     left_out = {part: None for part in layout.optional if not (folder / part).is_dir()}
-    pipe = _load(kind, folder, DTYPES[plan.precision], left_out)
-    pipe.to(plan.device)
+    quantized = configure(plan.quantization, plan.quantizer, layout.denoiser, dtype)
+    pipe = _load(kind, folder, dtype, quantized, left_out)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False).eval()
     _speed_up(pipe, plan)
     objective = kind.find_objective(pipe.scheduler, min_snr)
     base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    place_readers(base)
     return base.shifting_by_size() if size_shift else base
 
 
@@ -90,7 +94,9 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
         unet.set_attn_processor(AttnProcessor())
 
 
-def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[str, None]) -> Any:
+def _load(
+    kind: type[Base], folder: Path, dtype: torch.dtype, quantized: Any, left_out: Mapping[str, None]
+) -> Any:
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     with warnings.catch_warnings():
@@ -102,6 +108,7 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[
                 torch_dtype=dtype,  # however the weights are stored; bf16 to fp32 is exact
                 local_files_only=True,
                 use_safetensors=True,  # anything else is pickle, which runs what is in it
+                quantization_config=quantized,
                 **kind.without,
                 **left_out,
             )

@@ -41,7 +41,6 @@ _ANY_WHOLE: Knobs = {
     "adam_beta2": 0.999,
     "weight_decay": 1e-2,
     "averaging": 0.0,
-    "checkpointing": True,
     "prior_pictures": 50,
     "prior_share": 0.5,
 }
