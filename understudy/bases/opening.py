@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import torch
+from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.utils import logging as diffusers_logging
 from torch import nn
@@ -15,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
+from understudy.bases.fetching import find_better_vae
 from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
@@ -48,9 +50,14 @@ def open_base(
     layout = read_layout(folder)
     kind = find_kind(layout.family)
     dtype = DTYPES[plan.precision]
-    left_out = {part: None for part in layout.optional if not (folder / part).is_dir()}
+    given: dict[str, Any] = {part: None for part in layout.optional if not (folder / part).is_dir()}
+    better_vae = find_better_vae(folder)
+    if better_vae is not None and plan.precision != "fp32":
+        given["vae"] = AutoencoderKL.from_pretrained(
+            better_vae, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+        )
     quantized = configure(plan.quantization, plan.quantizer, layout.denoiser, dtype)
-    pipe = _load(kind, folder, dtype, quantized, left_out)
+    pipe = _load(kind, folder, dtype, quantized, given)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False).eval()
@@ -95,7 +102,7 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
 
 
 def _load(
-    kind: type[Base], folder: Path, dtype: torch.dtype, quantized: Any, left_out: Mapping[str, None]
+    kind: type[Base], folder: Path, dtype: torch.dtype, quantized: Any, given: Mapping[str, Any]
 ) -> Any:
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
@@ -110,7 +117,7 @@ def _load(
                 use_safetensors=True,  # anything else is pickle, which runs what is in it
                 quantization_config=quantized,
                 **kind.without,
-                **left_out,
+                **given,
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)
