@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_diffusers
 from torch import Tensor
 
 from tests.bases.test_families import PLAN, PROMPTS, first_step, noisy_latents
 from tests.bases.toy_flux import make_toy_flux
 from tests.bases.toy_sd3 import make_toy_sd3
 from tests.bases.toys import make_toy
-from tests.toy_character import make_character, make_recipe, make_whole_recipe
 from understudy.bases.base import Base
 from understudy.bases.catalog import INDEX_FILE, find_base, find_side_px, hash_base
 from understudy.bases.flows import FlowBase
@@ -25,13 +23,9 @@ from understudy.bases.layouts import Family
 from understudy.bases.objectives import Flow
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, Sketch, UserError
-from understudy.methods import learn, open_painter
-from understudy.methods.adapters import add_adapter, load_adapter, write_adapter
-from understudy.methods.kohya import to_kohya
 from understudy.methods.masking import Rest
 from understudy.methods.painting import PipelinePainter
-from understudy.methods.whole_weights import PIPELINE_FOLDER
-from understudy.recipes import Adapter, DrawSettings, Scheduler, Target
+from understudy.recipes import DrawSettings, Scheduler
 
 SCENES = [Scene("Pip waving", 4), Scene("Pip", 5)]
 TEN = DrawSettings(steps=10, guidance=1.0)
@@ -185,26 +179,6 @@ def test_noise_is_heard_as_the_share_that_it_is(base: Base) -> None:
     assert torch.allclose(heard[0], torch.tensor([0.25, 1.0], dtype=torch.float64), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("target", "ends"),
-    [
-        ("attention", {"to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "to_add_out"}),
-        ("cross-attention", {"add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"}),
-        ("feed-forward", {"ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2"}),
-    ],
-)
-def test_targets_are_layers_of_the_blocks(folder: Path, target: Target, ends: set[str]) -> None:
-    base = open_base(folder, PLAN)
-    recipe = make_recipe(folder).model_copy(update={"targets": (target, "convolutions")})
-    layers = {name.partition(".lora_")[0] for name in add_adapter(base, recipe)}
-    assert all("transformer_blocks." in layer for layer in layers)
-    for end in ends:
-        assert any(layer.endswith(f".{end}") for layer in layers), end
-    if folder.name == "flux" and target == "feed-forward":
-        for number in (0, 1):
-            assert {f"single_transformer_blocks.{number}.{end}" for end in ("proj_mlp", "proj_out")} <= layers
-
-
 def test_min_snr_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="leave it at 0"):
         open_base(folder, PLAN, min_snr=5.0)
@@ -229,73 +203,3 @@ def test_a_base_that_learns_all_sizes_alike_says_so(toy_base: Path, schnell: Pat
 def test_cells_are_whole_places(base: Base) -> None:
     assert isinstance(base, FlowBase)
     assert base.cell_px == 8
-
-
-@pytest.mark.parametrize("adapter", ["dora", "rslora", "lokr", "oft"])
-def test_an_adapter_that_was_written_answers_as_it_did(
-    folder: Path, adapter: Adapter, tmp_path: Path
-) -> None:
-    recipe = make_recipe(folder, adapter)
-    learned, loaded = open_base(folder, PLAN), open_base(folder, PLAN)
-    noisy, times, prompts = (
-        noisy_latents(learned, 2),
-        torch.tensor([300, 900]),
-        learned.encode_prompt(PROMPTS),
-    )
-    with torch.no_grad():
-        before = learned.predict(noisy, times, prompts)
-        weights = add_adapter(learned, recipe)
-        for number, weight in enumerate(weights.values()):
-            weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)))
-        expected = learned.predict(noisy, times, prompts)
-        write_adapter(weights, recipe, learned.denoiser_part, {}, tmp_path)
-        load_adapter(loaded, recipe, tmp_path)
-        assert torch.allclose(loaded.predict(noisy, times, prompts), expected, atol=1e-4)
-    assert not torch.allclose(expected, before, atol=1e-2)
-
-
-def test_the_whole_denoiser_is_learned_as_a_pipeline_of_the_same_readers(
-    folder: Path, tmp_path: Path
-) -> None:
-    few = {"steps": 2, "prior_weight": 0.0, "save_as": "pipeline", "averaging": 0.0, "checkpointing": True}
-    run = learn(make_character(2), make_whole_recipe(folder).model_copy(update=few), tmp_path / "run")
-    newest = run.newest()
-    assert newest is not None
-    pipeline = newest.folder / PIPELINE_FOLDER
-    for file in folder.glob("tokenizer*/*"):
-        assert file.read_bytes() == (pipeline / file.relative_to(folder)).read_bytes()
-    with open_painter(run) as painter:
-        assert isinstance(painter, PipelinePainter)
-        assert next(painter(SCENES[:1], TEN)).pixels.shape == (32, 32, 3)
-        own = open_base(folder, PLAN).denoiser.state_dict()
-        assert any(
-            not torch.equal(own[name], one) for name, one in painter.base.denoiser.state_dict().items()
-        )
-
-
-@pytest.mark.parametrize("targets", [("attention",), ("feed-forward",), ("attention", "feed-forward")])
-def test_diffusers_reads_kohyas_form_at_fluxs_true_width(targets: tuple[str, ...]) -> None:
-    """Each layer's change comes back the same, and nothing is added where nothing was adapted."""
-    ends = {
-        "attention": ("attn.to_q", "attn.to_k", "attn.to_v"),
-        "feed-forward": ("proj_mlp", "proj_out"),
-    }
-    shapes = {"proj_mlp": (3072, 12288), "proj_out": (15360, 3072)}
-    generator = torch.Generator().manual_seed(0)
-    tensors: dict[str, Tensor] = {}
-    for end in (end for target in targets for end in ends[target]):
-        wide, high = shapes.get(end, (3072, 3072))
-        layer = f"transformer.single_transformer_blocks.37.{end}"
-        tensors[f"{layer}.lora_A.weight"] = torch.randn(2, wide, generator=generator)
-        tensors[f"{layer}.lora_B.weight"] = torch.randn(high, 2, generator=generator)
-    found = _convert_kohya_flux_lora_to_diffusers(to_kohya(tensors, "flux"))
-    assert tensors.keys() <= found.keys()
-    probe = torch.randn(15360, generator=generator)
-    for name in (name for name in found if name.endswith(".lora_A.weight")):
-        up = name.replace("lora_A", "lora_B")
-        change = found[up] @ (found[name] @ probe[: found[name].shape[1]])
-        if name in tensors:
-            expected = tensors[up] @ (tensors[name] @ probe[: tensors[name].shape[1]])
-            assert torch.allclose(change, expected, rtol=1e-4, atol=1e-2)
-        else:
-            assert change.abs().max() == 0

@@ -13,7 +13,6 @@ from torch import nn
 from benchmarks.base_figures import GIB, count_parameters, peak_gib
 from benchmarks.base_shapes import PARTS
 from understudy.bases import sizes
-from understudy.bases.catalog import PACKAGED
 from understudy.bases.known import KNOWN, KnownBase, find_known
 from understudy.bases.layouts import Family
 from understudy.bases.memory import (
@@ -25,6 +24,7 @@ from understudy.bases.memory import (
     estimate_learning,
 )
 from understudy.bases.opening import find_kind
+from understudy.bases.packaged import PACKAGED
 from understudy.recipes import PUPPET
 
 DOCS = Path(__file__).parents[2] / "docs" / "bases.md"

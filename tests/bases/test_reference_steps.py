@@ -17,7 +17,6 @@ from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler, FluxPipeli
 from diffusers.training_utils import (
     compute_density_for_timestep_sampling,
     compute_loss_weighting_for_sd3,
-    compute_snr,
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -223,34 +222,6 @@ def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path
     assert torch.allclose(tuning.step(0)["loss"], expected, rtol=1e-5)
     for name, copy in zip(names, copies, strict=True):
         assert torch.allclose(weights[name], copy, atol=1e-4), name
-
-
-def test_stable_diffusion_3s_script_counts_noise_more_unless_told_not_to(tmp_path: Path) -> None:
-    """Its default, preconditioned outputs, is the paper's loss times sigma squared; ours is the paper's."""
-    folder = make_toy("sd3", tmp_path)
-    base, scheduler = open_base(folder, PLAN), open_scheduler("sd3", folder)
-    generator = torch.Generator().manual_seed(0)
-    clean, noise = (torch.randn(2, 4, 8, 8, generator=generator) for _ in range(2))
-    times = scheduler.timesteps[[300, 900]]
-    sigmas = script_sigmas(scheduler, times)
-    seen = base.objective.corrupt(clean, noise, times)
-    with torch.no_grad():
-        answer = base.predict(seen.noisy, times, base.encode_prompt(["Pip", ""]))
-    preconditioned = answer * (-sigmas) + seen.noisy
-    expected = (preconditioned - clean) ** 2
-    assert torch.allclose(sigmas**2 * (answer - seen.target) ** 2, expected, rtol=1e-3, atol=1e-5)
-    assert torch.equal(seen.weight, torch.ones(2))
-
-
-def test_min_snr_weights_noise_as_the_script_does(tmp_path: Path) -> None:
-    """`--snr_gamma` of SDXL's script, for a base that predicts noise."""
-    folder = make_toy("sdxl", tmp_path)
-    base, scheduler = open_base(folder, PLAN, min_snr=5.0), open_scheduler("sdxl", folder)
-    times = torch.tensor([0, 10, 100, 300, 500, 700, 999])
-    snr = compute_snr(scheduler, times)
-    expected = torch.stack([snr, 5.0 * torch.ones_like(snr)], dim=1).min(dim=1)[0] / snr
-    blank = torch.zeros(7, 4, 8, 8)
-    assert torch.allclose(base.objective.corrupt(blank, blank, times).weight, expected, rtol=1e-4)
 
 
 def test_latents_are_scaled_as_the_scripts_do(base: Base, family: Family) -> None:

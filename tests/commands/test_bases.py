@@ -52,9 +52,9 @@ def test_table_on_a_card_says_how_each_base_fits_it(
     on(monkeypatch, Gpu("RTX 4070", 11.99, True))
     assert run_command(["bases"]) == 0
     out = capsys.readouterr().out
-    [flux2] = [line for line in out.splitlines() if line.strip().startswith("flux2*")]
+    [qwen] = [line for line in out.splitlines() if line.strip().startswith("qwen ") and " 57.7 " in line]
     [sdxl] = [line for line in out.splitlines() if line.strip().startswith("sdxl") and " 6.9 " in line]
-    assert flux2.split()[-2:] == ["no", "no"]
+    assert qwen.split()[-2:] == ["no", "no"]
     assert sdxl.split()[-2:] == ["bf16,", "bf16"]  # checkpointing is on the next line
     assert out.splitlines()[-1] == "Advised on this RTX 4070 (12.0 GiB): klein (bf16, checkpointing)."
 

@@ -75,7 +75,7 @@ def recipe_of(method: str, base: Path) -> Recipe:
             return make_whole_recipe(base)
         case "dreambooth with all that reads":
             return make_whole_recipe(base).model_copy(
-                update={"text_learning_rate": 1e-3, "checkpointing": True}
+                update={"text_learning_rate": 1e-3, "checkpointing": "whole"}
             )
         case "dreambooth as a pipeline":
             return make_whole_recipe(base).model_copy(update={"save_as": "pipeline", "averaging": 0.0})

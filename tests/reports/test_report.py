@@ -256,7 +256,7 @@ def test_faults_say_what_was_asked_for_and_is_not_there() -> None:
     [
         make_recipe(Path("a base")).model_copy(update={"flips": True, "targets": ("attention", "time")}),
         make_recipe(Path("a base")).model_copy(update={"vectors": 2, "initial": "a red {noun}"}),
-        DreamBooth.from_preset("thesis", {"optimizer": "adam-8bit", "checkpointing": True}),
+        DreamBooth.from_preset("thesis", {"optimizer": "adam-8bit", "checkpointing": "whole"}),
         TextualInversion.from_preset("paper", {"vectors": 3}),
         Gan(steps=7),
         Gan.from_preset("dcgan-resumed", {"steps": 300}),  # without augmentation, which no flag can say

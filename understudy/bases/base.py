@@ -26,7 +26,7 @@ NO_REFERENCES = (
     "This base cannot be shown drawings beside the prompt: take FLUX.2 klein, FLUX.1 Kontext or "
     "Qwen-Image-Edit, or leave the references out."
 )
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 NO_WORDS = (
     "This base learns no new word, its pipeline could not read it: "
     "take --method dreambooth-lora without --vectors."
@@ -139,6 +139,10 @@ class Base(ABC):
         pipe = kind(**parts | {"scheduler": made}, **self._options())
         # Without a progress bar of its own: ours are told by events.
         pipe.set_progress_bar_config(disable=True)
+        if self.plan.offload != "none" and self.plan.device != "cpu":
+            # Its parts take turns on the device, and its pictures in the autoencoder.
+            pipe.enable_model_cpu_offload(device=self.plan.device)
+            pipe.vae.enable_slicing()
         return pipe
 
     def _options(self) -> dict[str, object]:
@@ -214,8 +218,8 @@ class Base(ABC):
 
     def _computing(self) -> torch.autocast:
         """In the plan's precision, whatever the weights' own."""
-        precision = self.plan.precision
-        return torch.autocast(self.pipe.device.type, DTYPES[precision], precision != "fp32")
+        device, precision = torch.device(self.plan.device), self.plan.precision
+        return torch.autocast(device.type, DTYPES[precision], precision != "fp32")
 
 
 def redrawing_noise(seed: int, shape: torch.Size) -> Tensor:

@@ -7,36 +7,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+from understudy.bases.fetching import fetch_base, is_in_the_hub
 from understudy.bases.hashing import hash_file
 from understudy.bases.layouts import Layout, find_layout, find_other_part
+from understudy.bases.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
+from understudy.bases.packaged import PACKAGED
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
-from understudy.recipes import PUPPET
+from understudy.events import Notify, ignore
 
-PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
-INDEX_FILE = "model_index.json"
 QWEN_SIDE = 128
 """Side in latents of what Qwen-Image's pipelines draw unless they are told otherwise: no config says it."""
 
 
-def find_base(name_or_path: str) -> Path:
-    """The folder of a base: "puppet" comes with the package, anything else is a folder.
+def find_base(name: str, notify: Notify = ignore) -> Path:
+    """The folder of a base: see `fetch_base`; what is on the disk is found without asking the Hub.
 
     Raises `UserError` if there is none, if it is of no known family, or if its weights are not safetensors:
     other formats can run code when they are loaded.
     """
-    folder = PACKAGED.get(name_or_path, Path(name_or_path))
-    if not folder.is_dir():
-        if name_or_path in PACKAGED:
-            raise UserError(f"The base {name_or_path!r} is missing in this installation: install again.")
-        raise UserError(f"There is no base {name_or_path!r}: give {PUPPET!r} or a folder that holds one.")
-    layout = read_layout(folder)
-    unsafe = [part for part in layout.weighted if not any(map(_is_weights, (folder / part).iterdir()))]
-    if unsafe:
-        raise UserError(
-            f"{folder / unsafe[0]} holds no weights as .safetensors, and others are not loaded: "
-            "get the base in that format."
-        )
+    folder = fetch_base(name, notify)
+    read_layout(folder)
     return folder
 
 
@@ -62,9 +53,9 @@ def read_layout(folder: Path) -> Layout:
     return layout
 
 
-def name_base(name_or_path: str) -> str:
-    """The base's name, or the absolute path of its folder, so that it is found from anywhere."""
-    return name_or_path if name_or_path in PACKAGED else str(Path(name_or_path).resolve())
+def name_base(name: str) -> str:
+    """The base's name, or the absolute path of its folder or file, so that it is found from anywhere."""
+    return name if name in PACKAGED or is_in_the_hub(name) else str(Path(name).expanduser().resolve())
 
 
 def hash_base(folder: Path) -> str:
@@ -104,16 +95,11 @@ def find_side_px(folder: Path) -> int:
 def _base_files(folder: Path) -> list[Path]:
     """What is loaded: not the model card, nor weights in other formats and precisions beside it."""
     files = [path for path in (folder / INDEX_FILE, folder / PROMPTING_FILE) if path.exists()]
-    layout = read_layout(folder)
+    layout, variant = read_layout(folder), variant_of(folder)
     for part in (*layout.parts, *(part for part in layout.optional if (folder / part).is_dir())):
-        files += sorted(path for path in (folder / part).iterdir() if _is_loaded(path))
+        files += sorted(path for path in (folder / part).iterdir() if _is_loaded(path, variant))
     return files
 
 
-def _is_loaded(path: Path) -> bool:
-    is_variant = path.name.count(".") > 1 and path.suffix == ".safetensors"  # e.g. model.fp16.safetensors
-    return path.suffix in {".json", ".txt", ".jinja", ".safetensors"} and not is_variant
-
-
-def _is_weights(path: Path) -> bool:
-    return path.suffix == ".safetensors" and _is_loaded(path)
+def _is_loaded(path: Path, variant: str | None) -> bool:
+    return path.suffix in (*TEXTS, ".safetensors") and is_of(path.name, variant)

@@ -6,12 +6,13 @@ What is on the disk whole is used as it is, without asking the Hub: a run goes o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from understudy.bases.catalog import PACKAGED
 from understudy.bases.known import KNOWN, KnownBase, find_known
+from understudy.bases.layouts import LAYOUTS
 from understudy.bases.needed_files import INDEX_FILE, choose_files, choose_texts, read_index, what_is_missing
+from understudy.bases.packaged import PACKAGED
 from understudy.bases.single_file import PICKLES
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
@@ -19,6 +20,8 @@ from understudy.hub import Hub, Listing, download, find_cached, list_files
 
 REPOSITORY = re.compile(r"(https://(huggingface\.co|hf\.co)/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)/?")
 VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+OPTIONAL = tuple(part for layout in LAYOUTS for part in layout.optional)
+"""What people leave out of a folder of their own to save memory."""
 OWN = Hub()
 
 
@@ -35,7 +38,7 @@ def fetch_base(name: str, notify: Notify = ignore, hub: Hub = OWN) -> Path:
     is_short = known is not None and "/" not in name  # as "puppet" is before a folder that is called so
     folder = Path(name).expanduser()
     if folder.is_dir() and not is_short:
-        return _whole(folder)
+        return _whole(folder, OPTIONAL)
     if folder.suffix.lower() in (".safetensors", *PICKLES):
         from understudy.bases.converting import open_single_file  # which needs torch, and this module
 
@@ -80,6 +83,24 @@ def find_fetched(known: KnownBase, hub: Hub = OWN) -> Path | None:
     return PACKAGED.get(known.name) or _find_whole(known.repository, hub)
 
 
+def is_in_the_hub(name: str) -> bool:
+    """Whether a name is a short one, or a repository's, and not a folder or a file on the disk."""
+    known = find_known(name)
+    if known is not None:
+        return "/" not in name or not Path(name).is_dir()
+    return REPOSITORY.fullmatch(name) is not None and not Path(name).expanduser().exists()
+
+
+def find_better_vae(folder: Path, hub: Hub = OWN) -> Path | None:
+    """The autoencoder to take instead of that in a fetched base's folder, if it was fetched as well."""
+    repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    known = find_known(repository)
+    if known is None or not known.vae_repository:
+        return None
+    config, weights = (find_cached(known.vae_repository, file, hub) for file in VAE_FILES)
+    return config.parent if config is not None and weights is not None else None
+
+
 def _fetch_repository(repository: str, hub: Hub, notify: Notify) -> Path:
     here = _find_whole(repository, hub)
     if here is not None:
@@ -107,8 +128,12 @@ def _find_whole(repository: str, hub: Hub, but_weights: bool = False) -> Path | 
     return index.parent if index is not None and is_whole else None
 
 
-def _whole(folder: Path) -> Path:
-    lacking = what_is_missing(folder)
+def _whole(folder: Path, left_out: Collection[str] = ()) -> Path:
+    if not (folder / INDEX_FILE).is_file():
+        raise UserError(
+            f"{folder} is no base in diffusers' layout ({INDEX_FILE} is missing): give another folder."
+        )
+    lacking = what_is_missing(folder, left_out=left_out)
     if lacking:
         raise UserError(
             f"The base in {folder} is not whole ({lacking}): get it again, or give another folder."

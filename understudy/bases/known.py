@@ -159,18 +159,6 @@ KNOWN = (
         gated=True,
     ),
     KnownBase(
-        "flux2",
-        "flux2",
-        "black-forest-labs/FLUX.2-dev",
-        FLUX_DEV,
-        sizes.FLUX2,
-        50,
-        4.0,
-        "Draws from several reference drawings, on the largest cards; not for work that is paid.",
-        gated=True,
-        draws_from_references=True,
-    ),
-    KnownBase(
         "sd15",
         "sd1",
         "stable-diffusion-v1-5/stable-diffusion-v1-5",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from understudy.bases.prompting import PROMPTING_FILE
@@ -27,6 +27,7 @@ SHARDS = re.compile(
     r"(diffusion_pytorch_model|model)(\.(?P<variant>\w+))?\.safetensors\.index(\.(?P<late>\w+))?\.json"
 )
 """The list of the files that large weights are split into; some repositories name the variant late."""
+NO_WEIGHTS = "there are no weights as .safetensors"
 TEXTS = (".json", ".txt", ".jinja")
 
 
@@ -74,7 +75,7 @@ def choose_files(files: Iterable[HubFile], index: Mapping[str, object], reposito
                 "choose a repository that has them."
             )
     for part, found in by_part.items():
-        chosen += [file for file in found if not is_weighted(part) or _is_of(_name(file.path), variant)]
+        chosen += [file for file in found if not is_weighted(part) or is_of(_name(file.path), variant)]
     return chosen
 
 
@@ -85,17 +86,24 @@ def choose_texts(files: Iterable[HubFile], index: Mapping[str, object]) -> list[
     return [one for one in texts if one.path == INDEX_FILE or one.path.rpartition("/")[0] in parts]
 
 
-def what_is_missing(folder: Path, but_weights: bool = False) -> str:
-    """What a base's folder lacks to be whole, or whole but for its weights, in a few words; else empty."""
+def what_is_missing(folder: Path, but_weights: bool = False, left_out: Collection[str] = ()) -> str:
+    """What a base's folder lacks to be whole, or whole but for its weights, in a few words; else empty.
+
+    The parts in `left_out` may be missing.
+    """
     if not (folder / INDEX_FILE).is_file():
         return f"{INDEX_FILE} is missing"
     variant = variant_of(folder)
     for part in parts_of(read_index(folder / INDEX_FILE)):
         names = _list_names(folder / part)
+        if not names and part in left_out:
+            continue
         if not names:
             return f"{part}/ is missing"
         if is_weighted(part) and not but_weights:
             lacking = _what_weights_lack(folder / part, names, variant)
+            if lacking == NO_WEIGHTS:
+                return f"{lacking} in {part}/, and others are not loaded"
             if lacking:
                 return f"{part}/{lacking} is missing"
     return ""
@@ -109,12 +117,12 @@ def variant_of(folder: Path) -> str | None:
 
 
 def _what_weights_lack(part: Path, names: Sequence[str], variant: str | None) -> str:
-    weights = [name for name in names if WEIGHTS.fullmatch(name) and _is_of(name, variant)]
+    weights = [name for name in names if WEIGHTS.fullmatch(name) and is_of(name, variant)]
     if not weights:
-        return "a .safetensors file"
+        return NO_WEIGHTS
     if not any(_is_shard(name) for name in weights):
         return ""
-    lists = [name for name in names if SHARDS.fullmatch(name) and _is_of(name, variant)]
+    lists = [name for name in names if SHARDS.fullmatch(name) and is_of(name, variant)]
     if not lists:
         return "the index of its .safetensors files"
     wanted = read_index(part / lists[0]).get("weight_map")
@@ -145,7 +153,7 @@ def _is_shard(name: str) -> bool:
     return match is not None and match["shard"] is not None
 
 
-def _is_of(name: str, variant: str | None) -> bool:
+def is_of(name: str, variant: str | None) -> bool:
     """Whether a file is of that variant, or of none in particular: a config or a vocabulary."""
     match = WEIGHTS.fullmatch(name)
     if match:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import torch
+from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.utils import logging as diffusers_logging
 from torch import nn
@@ -15,11 +16,15 @@ from transformers.utils import logging as transformers_logging
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
+from understudy.bases.fetching import find_better_vae
 from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
+from understudy.bases.needed_files import variant_of
+from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
+from understudy.bases.quantizing import configure
 from understudy.bases.qwen import QwenBase
 from understudy.bases.qwen_edit import QwenEditBase
 from understudy.bases.sd1 import Sd1Base
@@ -44,15 +49,22 @@ def open_base(
     """
     layout = read_layout(folder)
     kind = find_kind(layout.family)
-    left_out = {part: None for part in layout.optional if not (folder / part).is_dir()}
-    pipe = _load(kind, folder, DTYPES[plan.precision], left_out)
-    pipe.to(plan.device)
+    dtype = DTYPES[plan.precision]
+    given: dict[str, Any] = {part: None for part in layout.optional if not (folder / part).is_dir()}
+    better_vae = find_better_vae(folder)
+    if better_vae is not None and plan.precision != "fp32":
+        given["vae"] = AutoencoderKL.from_pretrained(
+            better_vae, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+        )
+    quantized = configure(plan.quantization, plan.quantizer, layout.denoiser, dtype)
+    pipe = _load(kind, folder, dtype, quantized, given)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False).eval()
     _speed_up(pipe, plan)
     objective = kind.find_objective(pipe.scheduler, min_snr)
     base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
+    place_readers(base)
     return base.shifting_by_size() if size_shift else base
 
 
@@ -89,7 +101,9 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
         unet.set_attn_processor(AttnProcessor())
 
 
-def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[str, None]) -> Any:
+def _load(
+    kind: type[Base], folder: Path, dtype: torch.dtype, quantized: Any, given: Mapping[str, Any]
+) -> Any:
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     with warnings.catch_warnings():
@@ -97,11 +111,13 @@ def _load(kind: type[Base], folder: Path, dtype: torch.dtype, left_out: Mapping[
         try:
             pipe = (kind.opens_with or kind.draws_with).from_pretrained(
                 folder,
+                variant=variant_of(folder),
                 torch_dtype=dtype,  # however the weights are stored; bf16 to fp32 is exact
                 local_files_only=True,
                 use_safetensors=True,  # anything else is pickle, which runs what is in it
+                quantization_config=quantized,
                 **kind.without,
-                **left_out,
+                **given,
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from understudy.bases.catalog import PACKAGED, find_base, read_layout
+from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.known import find_known
 from understudy.bases.layouts import Family
+from understudy.bases.packaged import PACKAGED
+from understudy.domain import UserError
 from understudy.recipes import DrawSettings
 from understudy.runs import Run, StrPath, open_run
 
@@ -38,7 +41,6 @@ _ANY_WHOLE: Knobs = {
     "adam_beta2": 0.999,
     "weight_decay": 1e-2,
     "averaging": 0.0,
-    "checkpointing": True,
     "prior_pictures": 50,
     "prior_share": 0.5,
 }
@@ -55,6 +57,8 @@ _ADAPTER: Mapping[Family, Knobs] = {
     "qwen-edit": _ANY_ADAPTER,
     "zimage": _ANY_ADAPTER,
 }
+TRAINING = ("dreambooth-lora", "lora", "dreambooth", "textual-inversion")
+"""The methods that change something in a base."""
 DRAWING: Mapping[Family, Knobs] = {
     "sd1": {"steps": 30, "guidance": 7.5},
     "sdxl": {"steps": 30, "guidance": 5.0},
@@ -86,20 +90,32 @@ def recommended_knobs(family: Family, method: str) -> Knobs:
 def suited_knobs(method: str, base: object) -> Knobs:
     """The recommended knobs for a base, by its name or folder; none for the one that comes with the package.
 
-    Raises `UserError` as `find_base` does.
+    Raises `UserError` as `find_base` does, and for a base that is good for drawing only.
     """
+    known = find_known(str(base))
+    if known is not None and not known.learns and method in TRAINING:
+        raise UserError(
+            f"{known.name} is for drawing alone, learning would undo what makes it fast: "
+            "learn on another (see understudy bases)."
+        )
     family = _find_family(base)
     return {} if family is None else recommended_knobs(family, method)
 
 
 def suited_settings(run: StrPath | Run) -> DrawSettings:
-    """The settings of drawing that suit the base of a run."""
+    """The settings of drawing that suit the base of a run: its makers' where it is known, or its family's."""
     opened = run if isinstance(run, Run) else open_run(run)
-    family = _find_family(opened.manifest.base)
-    return DrawSettings() if family is None else DrawSettings.model_validate(DRAWING[family])
+    base = opened.manifest.base
+    family, known = _find_family(base), find_known(str(base))
+    if family is None:
+        return DrawSettings()
+    if known is not None:
+        return DrawSettings(steps=known.steps, guidance=max(1.0, known.guidance))
+    return DrawSettings.model_validate(DRAWING[family])
 
 
 def _find_family(base: object) -> Family | None:
     if base is None or base in PACKAGED:
         return None
-    return read_layout(find_base(str(base))).family
+    known = find_known(str(base))
+    return known.family if known is not None else read_layout(find_base(str(base))).family

@@ -52,18 +52,19 @@ def sweep(
     same command goes on.
     """
     import understudy
-    from understudy.commands.learn import refuse_words
+    from understudy.commands.learn import fetch_named, refuse_words
     from understudy.options import make_recipe
     from understudy.sweeps import combine
     from understudy.terminal import listening
 
     refuse_words(name)
     combinations = combine(dict(map(_read_axis, sets)))
-    recipes = {
-        out / folder: make_recipe(method, {**given(**knobs), **_as_parts(method, values)}, preset)
-        for folder, values in combinations.items()
-    }
     with listening() as notify:
+        fetch_named(knobs, notify)
+        recipes = {
+            out / folder: make_recipe(method, {**given(**knobs), **_as_parts(method, values)}, preset)
+            for folder, values in combinations.items()
+        }
         character = understudy.read_character(drawings, name, noun, notify, paper)
         runs = understudy.sweep(character, recipes, notify)
     say([run.folder for run in runs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -22,11 +23,13 @@ from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
+from understudy.methods.learning_plans import plan_learning
 from understudy.methods.loop import has_learned
 from understudy.methods.opening import open_base_of
 from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.plans import Choice
 from understudy.methods.processes import Processes, Released, copied, joining
 from understudy.methods.prompt_only import Trial
 from understudy.methods.refusing import check_family
@@ -46,6 +49,7 @@ from understudy.recipes import (
     TextualInversion,
 )
 from understudy.runs import (
+    MANIFEST_FILE,
     Checkpoint,
     Manifest,
     Run,
@@ -82,11 +86,13 @@ def learn(
         check_family(recipe)
     if isinstance(recipe, Reference):
         reference.count_references(recipe)  # refused before anything is made
-    manifest = _make_manifest(character, recipe, device)
     with joining(recipe, device) as processes:
         if not processes.is_first:
             _follow(character, recipe, Path(run), processes)
             return Run(Path(run))
+        folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base, notify)
+        choice = _find_plan(run, recipe, folder, device, notify)
+        manifest = _make_manifest(character, recipe, folder, choice)
         with begin_run(run, recipe, manifest) as begun:
             note_other_versions(begun.manifest, notify)
             if processes.count > 1:
@@ -158,10 +164,12 @@ def learn_together(
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
     check_family(first)
-    manifest = _make_manifest(character, first, device)
+    base = find_base(first.base, notify)
+    choice = _find_plan(folders[0], first, base, device, notify, len(folders))
     # The batch of all is large enough to be shared between threads, which that of one is not.
-    plan = manifest.plan.model_copy(update={"threads": torch.get_num_threads()})
-    manifest = manifest.model_copy(update={"learned_with": names, "plan": plan})
+    plan = choice.plan.model_copy(update={"threads": torch.get_num_threads()})
+    manifest = _make_manifest(character, first, base, replace(choice, plan=plan))
+    manifest = manifest.model_copy(update={"learned_with": names})
     with ExitStack() as stack:
         runs = [
             stack.enter_context(begin_run(folder, recipe, manifest))
@@ -233,16 +241,33 @@ def open_painter(
         yield opened_painter
 
 
-def _make_manifest(character: Character, recipe: Recipe, device: str) -> Manifest:
-    folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base)
-    precision = recipe.precision if isinstance(recipe, Finetune) else "auto"
+def _find_plan(
+    run: StrPath,
+    recipe: Recipe,
+    folder: Path | None,
+    device: str,
+    notify: Notify,
+    num_together: int = 1,
+) -> Choice:
+    """The plan that the run was begun with, or a new one; `folder` is where its base lies."""
+    if (Path(run) / MANIFEST_FILE).is_file():
+        begun = open_run(run).manifest
+        return Choice(begun.plan, begun.forecast_bytes, begun.measured_bytes)
+    if folder is not None and isinstance(recipe, Finetune):
+        return plan_learning(recipe, folder, device, notify, num_together)
+    return Choice(choose_plan(folder, device))
+
+
+def _make_manifest(character: Character, recipe: Recipe, folder: Path | None, choice: Choice) -> Manifest:
     return Manifest(
         name=character.name,
         noun=character.noun,
         drawings=record_drawings(character),
         base=None if isinstance(recipe, FromNothing) else name_base(recipe.base),
         base_sha256=None if folder is None else hash_base(folder),
-        plan=choose_plan(folder, device, precision),
+        plan=choice.plan,
+        forecast_bytes=choice.forecast_bytes,
+        measured_bytes=choice.measured_bytes,
         versions=list_versions(),
         rights=character.rights,
     )

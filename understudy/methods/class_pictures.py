@@ -17,9 +17,12 @@ from understudy.events import Notify, Step
 from understudy.methods.painting import PipelinePainter
 from understudy.provenance import write_picture
 from understudy.recipes import DrawSettings, Finetune
+from understudy.runs import Plan
 
 BATCH = 8
-"""Fixed, because the last digits of a picture depend on its batch, and going on must be exact."""
+SMALL_BATCH = 2
+"""Where the plan offloads. Fixed, because the last digits of a picture depend on its batch, and going on must
+be exact."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,13 @@ def draw_class_pictures(
         ClassPicture(folder / f"{number:04d}.png", recipe.prior_prompt(number, noun))
         for number in range(total)
     ]
-    missing = _in_broken_batches(wanted)
+    batch = batch_of(base.plan)
+    missing = _in_broken_batches(wanted, batch)
     scenes = [Scene(wanted[number].prompt, _seed(recipe.seed, number)) for number in missing]
     painter = PipelinePainter(base, lambda prompt: prompt, {"purpose": "class picture"}, notify)
     side = base.size_px
     settings = DrawSettings(
-        steps=recipe.prior_steps, guidance=recipe.prior_guidance, batch=BATCH, width=side, height=side
+        steps=recipe.prior_steps, guidance=recipe.prior_guidance, batch=batch, width=side, height=side
     )
     done = total - len(missing)
     notify(Step("class pictures", done, total))
@@ -57,10 +61,15 @@ def draw_class_pictures(
     return wanted
 
 
-def _in_broken_batches(wanted: list[ClassPicture]) -> list[int]:
+def batch_of(plan: Plan) -> int:
+    """How many are drawn at once."""
+    return BATCH if plan.offload == "none" else SMALL_BATCH
+
+
+def _in_broken_batches(wanted: list[ClassPicture], size: int) -> list[int]:
     """The numbers of all pictures of the batches that are not whole."""
     numbers = range(len(wanted))
-    batches = [numbers[first : first + BATCH] for first in range(0, len(wanted), BATCH)]
+    batches = [numbers[first : first + size] for first in range(0, len(wanted), size)]
     broken = [batch for batch in batches if not all(_is_whole(wanted[number].path) for number in batch)]
     return [number for batch in broken for number in batch]
 

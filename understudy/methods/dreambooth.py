@@ -20,8 +20,10 @@ from torch import nn
 from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -47,11 +49,12 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
     with following(plan):
         base = _open_in_full(recipe, plan)
         examples = resident_examples(base, character, recipe, run, notify)
+        needed = base.text_parts if recipe.text_learning_rate else ()
+        place_denoiser(base, needed, written=recipe.save_as == "pipeline")
         parts = [Part(train_whole(base, base.denoiser_part), recipe.learning_rate)]
         if recipe.text_learning_rate:
             parts += [Part(train_whole(base, part), recipe.text_learning_rate) for part in base.text_parts]
-        if recipe.checkpointing:
-            base.pipe.components[base.denoiser_part].enable_gradient_checkpointing()
+        compute_as_planned(base, find_base(recipe.base))
         condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
         weights = {name: weight for part in parts for name, weight in part.weights.items()}
         write = _writing(base, weights, recipe, run)

@@ -7,16 +7,19 @@ Sources: Ruiz et al., DreamBooth, arXiv 2208.12242; Hu et al., LoRA, arXiv 2106.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from torch import Tensor
 
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
-from understudy.methods.adapters import add_adapter, add_text_adapter, load_adapter, write_adapter
+from understudy.methods.adapters import add_text_adapter, load_adapter, write_adapter
+from understudy.methods.attached import attached
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -34,19 +37,21 @@ from understudy.runs import Checkpoint, Run
 def learn(character: Character, recipe: Adapting, run: Run, review: Review, notify: Notify) -> None:
     """Learn from where the run is to the recipe's last step."""
     plan = run.manifest.plan
-    with following(plan):
+    with following(plan), ExitStack() as stack:
         base = open_base(
             find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
         )
         word = begin_word(base, recipe, character)
         examples = resident_examples(base, character, recipe, run, notify)
-        parts = [Part(add_adapter(base, recipe), recipe.learning_rate)]
+        place_denoiser(base, base.text_parts if word or recipe.text_learning_rate else ())
+        parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]
         if word:
             parts.append(Part(word, recipe.word_learning_rate, recipe.word_steps))
         if recipe.text_learning_rate:
             parts.append(Part(add_text_adapter(base, recipe), recipe.text_learning_rate))
         condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
         change = measure_change(base.denoiser)
+        compute_as_planned(base, find_base(recipe.base))
         pull = (lambda: recipe.pull * change()) if recipe.pull else None
 
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
+from understudy.bases.placing import place_readers
 from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
 from understudy.events import Notify, Step
@@ -140,6 +141,7 @@ def resident_examples(
     except UNREADABLE:
         folder = run.folder / CLASS_PICTURES_FOLDER
         prior = draw_class_pictures(base, recipe, character.noun, folder, notify)
+        place_readers(base)
         make_examples(base, character, recipe, prior, notify).save(path)
         return Examples.load(path, base.plan.device)
 

@@ -15,6 +15,7 @@ from understudy.events import Notify
 from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
 from understudy.methods.loop import Training, learn_steps
+from understudy.methods.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.processes import ALONE, Processes, find_processes
 from understudy.methods.reviewing import Review
@@ -98,6 +99,7 @@ class Tuning:
     training: Training
     write_weights: WriteWeights
     pull: Callable[[], Tensor] | None
+    scale: LossScale
     processes: Processes = ALONE
 
     def step(self, number: int) -> dict[str, Tensor]:
@@ -127,8 +129,7 @@ class Tuning:
         optimizer = self.training.optimizer
         for part, group in zip(self.parts, optimizer.param_groups, strict=True):
             group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
-        nn.utils.clip_grad_norm_(self.training.weights.values(), MAX_GRADIENT_NORM)
-        optimizer.step()
+        self.scale.step(optimizer, self._trained, MAX_GRADIENT_NORM)
         optimizer.zero_grad()
         if self.training.average:
             self.training.update_average(self.recipe.averaging, number + 1)
@@ -142,21 +143,21 @@ class Tuning:
             mine = question.take(self.processes.rows(len(question.times)))
             loss = weigh(self.base.predict(mine.noisy, mine.times, mine.prompts), mine)
             loss = loss * (len(mine.times) / len(question.times))
-            torch.autograd.backward(loss / num_batches)
+            torch.autograd.backward(self.scale.enlarge(loss / num_batches))
             losses.append(loss.detach())
         figures = {"loss": torch.stack(losses).mean()}
         if self.pull is not None:
             # Of the weights alone, which all processes have: each adds its part of it.
             pulled = self.pull() / self.processes.count
-            torch.autograd.backward(pulled)
+            torch.autograd.backward(self.scale.enlarge(pulled))
             figures["pull_loss"] = pulled.detach()
         return figures
 
     def tensors(self) -> dict[str, Tensor]:
-        return self.training.tensors()
+        return self.training.tensors() | self.scale.tensors(self.training.optimizer)
 
     def restore(self, saved: Mapping[str, Tensor], step: int) -> None:
-        self.training.restore(saved, step)
+        self.training.restore(saved, self.scale.restore(saved, step))
 
     def write(self, folder: Path) -> None:
         weights = {name: weight.detach() for name, weight in self.training.weights.items()}
@@ -174,8 +175,19 @@ def begin_tuning(
     processes: Processes = ALONE,
 ) -> Tuning:
     """The learner of `parts` before its first step; see `finetune`."""
-    decks, training = make_decks(examples, recipe), _begin(parts, recipe)
-    return Tuning(base, parts, examples, condition, recipe, decks, training, write_weights, pull, processes)
+    return Tuning(
+        base,
+        parts,
+        examples,
+        condition,
+        recipe,
+        make_decks(examples, recipe),
+        _begin(parts, recipe),
+        write_weights,
+        pull,
+        LossScale(base.plan.device, base.plan.precision),
+        processes,
+    )
 
 
 def _share_of_rate(recipe: Finetune, step: int) -> float:

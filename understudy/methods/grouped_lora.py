@@ -1,7 +1,10 @@
-"""Several low-rank adapters beside one frozen denoiser, each for its own part of the batch.
+"""Low-rank adapters beside one frozen denoiser: one, or several, each for its own part of the batch.
 
 The base's layers work on the whole batch at once; each adapter sees its own examples only. The idea is that
 of serving many adapters on one base (Chen et al., Punica, arXiv 2310.18547), here for learning them.
+
+One alone computes what the adapter library's own layers compute, but in the precision of the base's numbers,
+so that nothing is kept twice for the backward pass, once as the base has it and once for the adapter.
 """
 
 from __future__ import annotations
@@ -45,13 +48,33 @@ def adapting(denoiser: nn.Module, adapters: Sequence[Adapter]) -> Iterator[None]
             hook.remove()
 
 
-def _adapt(layer: nn.Module, path: str, adapters: Sequence[Adapter]) -> _Beside:
+def _adapt(layer: nn.Module, path: str, adapters: Sequence[Adapter]) -> _Alone | _Beside:
     downs = [one.weights[path + DOWN] for one in adapters]
     ups = [one.weights[path + UP] for one in adapters]
+    if len(adapters) == 1:
+        return _Alone(downs[0], ups[0], adapters[0].scale, layer)
     scales = torch.tensor([one.scale for one in adapters], device=downs[0].device)
     if isinstance(layer, nn.Conv2d):
         return _BesideConvolution(downs, ups, scales, layer)
     return _BesideLinear(downs, ups, scales)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What one adapter adds to a linear layer's output, or to a convolution's."""
+
+    down: nn.Parameter
+    up: nn.Parameter
+    scale: float
+    like: nn.Module
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        x, like = inputs[0], self.like
+        down, up = self.down.to(x.dtype), self.up.to(x.dtype)
+        if isinstance(like, nn.Conv2d):
+            low = F.conv2d(x, down, None, like.stride, like.padding, like.dilation)
+            return output + F.conv2d(low, up) * self.scale
+        return output + F.linear(F.linear(x, down), up) * self.scale
 
 
 @dataclass(frozen=True)
@@ -63,23 +86,22 @@ class _Beside(ABC):
     scales: Tensor
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        # In the adapters' own precision, as the adapter library does it.
-        return output + self.add(inputs[0].to(self.downs[0].dtype)).to(output.dtype)
+        return output + self.add(inputs[0]).to(output.dtype)
 
     @abstractmethod
     def add(self, x: Tensor) -> Tensor:
         """What the adapters add to the output, in its shape."""
 
-    def stack_downs(self) -> Tensor:
+    def stack_downs(self, like: Tensor) -> Tensor:
         """(G, R, ...) with the largest rank R: what is missing is zero, adds nothing, and has no gradient."""
         rank = max(len(down) for down in self.downs)
-        return torch.stack([_pad(down, rank, 0) for down in self.downs])
+        return torch.stack([_pad(down, rank, 0) for down in self.downs]).to(like.dtype)
 
-    def stack_ups(self) -> Tensor:
+    def stack_ups(self, like: Tensor) -> Tensor:
         """(G, O, R), scaled."""
         rank = max(up.shape[1] for up in self.ups)
         ups = torch.stack([_pad(up.flatten(1), rank, 1) for up in self.ups])
-        return ups * self.scales[:, None, None]
+        return (ups * self.scales[:, None, None]).to(like.dtype)
 
 
 @dataclass(frozen=True)
@@ -88,8 +110,8 @@ class _BesideLinear(_Beside):
 
     def add(self, x: Tensor) -> Tensor:
         x_GNI = x.reshape(len(self.downs), -1, x.shape[-1])
-        low_GNR = torch.bmm(x_GNI, self.stack_downs().transpose(1, 2))
-        added = torch.bmm(low_GNR, self.stack_ups().transpose(1, 2))
+        low_GNR = torch.bmm(x_GNI, self.stack_downs(x).transpose(1, 2))
+        added = torch.bmm(low_GNR, self.stack_ups(x).transpose(1, 2))
         return added.reshape(*x.shape[:-1], -1)
 
 
@@ -103,10 +125,10 @@ class _BesideConvolution(_Beside):
         num = len(self.downs)
         x_GBIHW = x.reshape(num, -1, *x.shape[1:])
         x_BCHW = x_GBIHW.transpose(0, 1).flatten(1, 2)
-        downs = self.stack_downs().flatten(0, 1)
+        downs = self.stack_downs(x).flatten(0, 1)
         like = self.like
         low = F.conv2d(x_BCHW, downs, None, like.stride, like.padding, like.dilation, num)
-        added = F.conv2d(low, self.stack_ups().flatten(0, 1)[:, :, None, None], groups=num)
+        added = F.conv2d(low, self.stack_ups(x).flatten(0, 1)[:, :, None, None], groups=num)
         added_BGOHW = added.reshape(len(added), num, -1, *added.shape[2:])
         return added_BGOHW.transpose(0, 1).flatten(0, 1)
 

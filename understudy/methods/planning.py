@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from understudy.bases.catalog import count_weight_bytes
 from understudy.domain import UserError
 from understudy.events import Note, Notify
-from understudy.recipes import Precision
+from understudy.recipes import Offload, Precision
 from understudy.runs import Manifest, Plan
 from understudy.version import VERSION
 
@@ -21,20 +22,44 @@ SMALL_BASE_BYTES = 500_000_000
 """Below this, half precision saves no memory worth its error, and a step is too short to be shared between
 threads: two waited for each other longer than they computed (docs/log.md)."""
 
+TIGHT = 0.7
+"""Share of a card's free memory that a base's weights may take when it draws, all at once."""
+
 
 def choose_plan(base: Path | None, device: str = "auto", precision: Precision = "auto") -> Plan:
-    """The plan for this machine and the base, if any; raises `UserError` for a device that it lacks.
+    """How to compute on this machine with the base, if any; raises `UserError` for a device that it lacks.
 
     A CPU computes in fp32 unless asked: which is faster there depends on the processor and on what is
     adapted (see docs/log.md), and a trial on a busy machine would choose now this, now that. fp16 hangs.
     """
     chosen = _best_device() if device == "auto" else device
     _check_device(chosen)
-    is_large = base is not None and count_weight_bytes(base) >= SMALL_BASE_BYTES
+    on_card = chosen.startswith("cuda")
+    if precision == "fp16" and not on_card:
+        raise UserError("fp16 needs a graphics card: take --precision bf16, or leave it out.")
+    is_large = base is not None and not is_small(base)
     threads = 1 if base is not None and not is_large else torch.get_num_threads()
     if precision == "auto":
-        precision = "bf16" if is_large and chosen.startswith("cuda") else "fp32"
-    return Plan(device=chosen, precision=precision, threads=threads)
+        precision = _half_of_the_card() if is_large and on_card else "fp32"
+    is_tight = base is not None and on_card and _is_tight(base, chosen)
+    offload: Offload = "encoders" if is_large and is_tight else "none"
+    return Plan(device=chosen, precision=precision, threads=threads, offload=offload, tf32=on_card)
+
+
+def is_small(base: Path) -> bool:
+    """Whether the base in a folder is so small that nothing about its memory needs a plan."""
+    return count_weight_bytes(base) < SMALL_BASE_BYTES
+
+
+def _half_of_the_card() -> Literal["bf16", "fp16"]:
+    """bf16 where the card computes in it by itself."""
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def _is_tight(base: Path, device: str) -> bool:
+    """Whether a base's parts should take turns on a card when it draws."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return count_weight_bytes(base) > TIGHT * free
 
 
 @contextmanager
@@ -44,11 +69,16 @@ def following(plan: Plan) -> Iterator[None]:
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(plan.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_float32_matmul_precision("high" if plan.tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = plan.tf32
     try:
         yield
     finally:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
 

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_in_the_step
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -37,6 +39,8 @@ def learn(character: Character, recipe: TextualInversion, run: Run, review: Revi
         )
         parts = [Part(begin_word(base, recipe, character), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
+        place_denoiser(base, base.text_parts)
+        compute_as_planned(base, find_base(recipe.base))
         condition = read_in_the_step(base, examples)
 
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:

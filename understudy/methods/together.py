@@ -13,20 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify, Step
-from understudy.methods.adapters import add_adapter, find_strength, write_adapter
+from understudy.methods.adapters import write_adapter
+from understudy.methods.attached import beside, make_beside
+from understudy.methods.computing import compute_as_planned
 from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
 from understudy.methods.finetune import Part, Tuning, batches, begin_tuning, weigh
-from understudy.methods.grouped_lora import Adapter, adapting
+from understudy.methods.grouped_lora import Adapter
 from understudy.methods.loop import Member, is_finished, learn_at_once
 from understudy.methods.planning import following
 from understudy.methods.reviewing import never_stop
@@ -75,13 +78,15 @@ def learn(
             find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
         )
         examples = _share_examples(base, character, recipes, runs, notify)
-        tunings = [_begin(base, own, run, examples[own.seed]) for own, run in zip(recipes, runs, strict=True)]
-        members = [Member(tuning, run) for tuning, run in zip(tunings, runs, strict=True)]
-        adapters = [
-            Adapter(tuning.training.weights, find_strength(own))
-            for tuning, own in zip(tunings, recipes, strict=True)
+        place_denoiser(base)
+        adapters = [make_beside(base, own) for own in recipes]
+        tunings = [
+            _begin(base, own, run, examples[own.seed], adapter)
+            for own, run, adapter in zip(recipes, runs, adapters, strict=True)
         ]
-        with adapting(base.denoiser, adapters):
+        members = [Member(tuning, run) for tuning, run in zip(tunings, runs, strict=True)]
+        with beside(base, adapters):
+            compute_as_planned(base, find_base(recipe.base))
             learn_at_once(members, _JointStep(base, tunings), recipe, never_stop, notify)
 
 
@@ -109,19 +114,18 @@ class _JointStep:
         ).chunk(len(questions))
         losses = torch.stack([weigh(*both) for both in zip(answers, questions, strict=True)])
         # No adapter has a part in another's loss, so that the sum gives each its own gradient.
-        torch.autograd.backward(losses.sum() / self.tunings[0].recipe.accumulation)
+        enlarged = [tuning.scale.enlarge(loss) for tuning, loss in zip(self.tunings, losses, strict=True)]
+        torch.autograd.backward(torch.stack(enlarged).sum() / self.tunings[0].recipe.accumulation)
         return losses.detach()
 
 
-def _begin(base: Base, recipe: DreamBoothLora, run: Run, examples: Examples) -> Tuning:
-    """The tuning of an adapter as it begins alone, taken off the base again."""
-    weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, recipe).items()}
-    base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
+def _begin(base: Base, recipe: DreamBoothLora, run: Run, examples: Examples, adapter: Adapter) -> Tuning:
+    """The tuning of an adapter as it begins alone."""
 
     def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:
         write_adapter(tensors, recipe, base.denoiser_part, describe_learning(run), folder)
 
-    parts = [Part(weights, recipe.learning_rate)]
+    parts = [Part(adapter.weights, recipe.learning_rate)]
     return begin_tuning(base, parts, examples, read_once(examples), recipe, write_weights)
 
 

@@ -4,6 +4,7 @@ Nothing here needs torch, so that a command line, a web form and the documents r
 """
 
 from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora, Target
+from understudy.recipes.computing import Checkpointing, Computing, Offload, Precision, Quantization
 from understudy.recipes.drawing import MAX_SIDE_PX, DrawSettings, Scheduler
 from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
@@ -12,7 +13,7 @@ from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
 from understudy.recipes.reference import Reference
 from understudy.recipes.textual_inversion import TextualInversion
-from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, Precision, PromptOnly
+from understudy.recipes.tuning import PRIOR_PROMPTS, PUPPET, Finetune, LearnsWord, PromptOnly
 from understudy.recipes.words import (
     fill_wording,
     learned_word,
@@ -31,6 +32,8 @@ __all__ = [
     "Adapter",
     "Adapting",
     "Augmentation",
+    "Checkpointing",
+    "Computing",
     "DrawSettings",
     "DreamBooth",
     "DreamBoothLora",
@@ -40,8 +43,10 @@ __all__ = [
     "Learning",
     "LearnsWord",
     "Lora",
+    "Offload",
     "Precision",
     "PromptOnly",
+    "Quantization",
     "Recipe",
     "Reference",
     "Scheduler",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from understudy.recipes.tuning import Finetune
 
@@ -50,12 +50,15 @@ class DreamBooth(Finetune):
     text_learning_rate: float = Field(0.0, ge=0)
     """The learning rate of the text encoder; 0 leaves it as it is."""
 
-    checkpointing: bool = False
-    """Compute again what a large denoiser would have to keep: less memory, and a third more time."""
-
     save_as: Literal["difference", "pipeline"] = "difference"
     """What is kept: the difference from the base, or a whole pipeline that other tools open."""
 
     # Each is as large as the denoiser: with the default steps one in the middle and the last are kept.
     snapshot_every: int = Field(200, ge=1)
     """Steps between weights that are kept for good and shown to the reviewer."""
+
+    @model_validator(mode="after")
+    def _stays_where_it_learns(self) -> Self:
+        if self.offload == "blocks":
+            raise ValueError("offload blocks is for a denoiser that does not learn: take encoders")
+        return self

@@ -7,13 +7,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from understudy.recipes.computing import Computing, Quantization
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, USUAL, NotAll, PresetRecipe, Share
-from understudy.recipes.learning import Learning
 from understudy.recipes.words import fill, fill_wording, learned_word, with_article
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
-Precision = Literal["auto", "fp32", "bf16"]
 MAX_VECTORS = 32
 """So that there is room for the rest of the prompt."""
 
@@ -89,7 +88,7 @@ class PromptOnly(PresetRecipe):
         return self.description or with_article(noun)
 
 
-class Finetune(Learning):
+class Finetune(Computing):
     """What all methods share that train a part of a base on the drawings."""
 
     base: Annotated[str, USUAL] = PUPPET
@@ -106,10 +105,6 @@ class Finetune(Learning):
 
     accumulation: int = Field(1, ge=1)
     """Batches whose gradients make one step: learns as a larger batch does, in less memory."""
-
-    precision: Precision = "auto"
-    """The numbers that the frozen base computes in: fp32, or bf16, which some processors are faster with;
-    what is trained is always fp32. auto: fp32, but bf16 for a large base on a graphics card."""
 
     learning_rate: float = Field(3e-3, gt=0)
     """The learning rate of Adam, constant after the warm-up unless it has a half-life."""
@@ -198,11 +193,21 @@ class LearnsWord(Finetune):
     Source: Gal et al., Textual Inversion, arXiv 2208.01618.
     """
 
+    quantization: Literal["auto", Quantization] = "auto"
+    """How the frozen denoiser's weights are kept: none (as they compute), int8 or nf4, for less memory, more
+    time and a little less exactness; needs a package. auto: what the graphics card's memory asks for."""
+
     vectors: int = Field(0, ge=0, le=MAX_VECTORS)
     """Learn a word of its own for the character, of so many vectors; 0 takes the name as it is."""
 
     initial: str = "{a_noun}"
     """What that word means to begin with: a template of {name}, {noun} and {a_noun}."""
+
+    @model_validator(mode="after")
+    def _leaves_as_it_is(self) -> Self:
+        if self.offload == "blocks" and self.quantization in ("int8", "nf4"):
+            raise ValueError("offload blocks takes weights as they are: leave quantization out, or offload")
+        return self
 
     @model_validator(mode="after")
     def _known_initial(self) -> Self:

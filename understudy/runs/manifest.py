@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from understudy.domain import Character, Drawing, Rights, UserError
+from understudy.recipes import Checkpointing, Offload, Quantization
 
 MANIFEST_FILE = "run.json"
 
@@ -23,11 +24,30 @@ class Plan(_Frozen):
     device: str
     """A torch device: "cpu", "cuda", "mps"."""
 
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
     """The precision of the frozen base; what is trained is always fp32."""
 
     threads: int
     """Threads of the CPU, which decide the order of sums."""
+
+    # Runs from before these were recorded had none of it.
+    quantization: Quantization = "none"
+    """How the denoiser's weights are kept, where they do not learn."""
+
+    quantizer: Literal["bitsandbytes", "torchao", "quanto"] | None = None
+    """The package that keeps them so; None where nothing does."""
+
+    checkpointing: Checkpointing = "none"
+    """Which of the denoiser's blocks compute again in the backward pass."""
+
+    offload: Offload = "none"
+    """What leaves the device: what no step needs, or also blocks that are not just computing."""
+
+    compiled: bool = False
+    """Whether the denoiser's repeated blocks are compiled."""
+
+    tf32: bool = False
+    """Whether products of fp32 may be rounded to tf32."""
 
 
 class DrawingRecord(_Frozen):
@@ -50,6 +70,12 @@ class Manifest(_Frozen):
 
     base_sha256: str | None = None
     plan: Plan
+    forecast_bytes: int | None = None
+    """What a step was expected to take on a graphics card, where that was asked."""
+
+    measured_bytes: int | None = None
+    """What a step took there before learning began."""
+
     versions: dict[str, str]
     stopped_at: int | None = None
     """The step at which the reviewer said that it is enough."""

@@ -1,0 +1,52 @@
+"""Where the parts of an opened base lie: what reads words and pictures beside the denoiser, or before it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Collection
+
+import torch
+from accelerate.hooks import remove_hook_from_module
+from torch import nn
+
+from understudy.bases.base import Base
+
+
+def place_readers(base: Base) -> None:
+    """Put what reads words and pictures on the plan's device; where the plan offloads, the denoiser waits."""
+    for name, part in _networks(base).items():
+        remove_hook_from_module(part, recurse=True)  # of the pipeline that drew class pictures
+        if base.plan.offload == "none" or name != base.denoiser_part:
+            _move(base, name)
+
+
+def place_denoiser(base: Base, needed: Collection[str] = (), written: bool = False) -> None:
+    """Put the denoiser on the plan's device.
+
+    Where the plan offloads, every other part but those `needed` leaves the device before that. It is dropped
+    altogether, so that the base reads no more, unless all parts will be `written` with what is learned.
+    """
+    if base.plan.offload == "none":
+        return
+    for name in _networks(base):
+        if name == base.denoiser_part or name in needed:
+            continue
+        if written:
+            base.part(name).to("cpu")
+        else:
+            setattr(base.pipe, name, None)
+    gc.collect()
+    if torch.device(base.plan.device).type == "cuda":
+        torch.cuda.empty_cache()
+    if base.plan.offload == "encoders":
+        _move(base, base.denoiser_part)
+
+
+def _move(base: Base, name: str) -> None:
+    is_placed = name == base.denoiser_part and base.plan.quantizer == "bitsandbytes"
+    if not is_placed:  # where it was loaded, and may not be moved
+        base.part(name).to(base.plan.device)
+
+
+def _networks(base: Base) -> dict[str, nn.Module]:
+    return {name: part for name, part in base.pipe.components.items() if isinstance(part, nn.Module)}

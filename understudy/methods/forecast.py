@@ -1,0 +1,243 @@
+"""What a step of learning takes of the device's memory, before anything is loaded.
+
+The step itself is made on torch's meta device, where tensors have shapes and no numbers, and what is alive at
+once is counted; so it holds for every family, size, rank and adapter. Beside tensors a graphics card needs
+room for its libraries, for what kernels put aside, and for gaps: `plans.RESERVE` leaves some.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from understudy.bases.base import DTYPES, Base
+from understudy.bases.catalog import read_layout
+from understudy.bases.hollow import META, open_hollow, shape_prompts
+from understudy.methods.alive import Alive, Autocast, flash_attention
+from understudy.methods.attached import is_beside
+from understudy.methods.checkpointing import checkpoint_blocks
+from understudy.methods.class_pictures import batch_of
+from understudy.methods.dry_step import learning, make_question, run_dry
+from understudy.methods.examples import ENCODE_BATCH
+from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
+from understudy.runs import Plan
+
+BYTES_PER_WEIGHT = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
+"""Of a quantised linear layer; nf4 keeps a size in fp32 for each 64 weights."""
+BLOCKS_AT_ONCE = 3
+"""Of those that leave the device: one computes, one comes, one is still kept for the backward pass."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes on the device.
+
+    Of a step: `weights` that do not learn or are the denoiser's own, `learned` (an adapter, the running
+    average and Adam's moments) and `step` (gradients and all that a step makes). Before it: `reading`
+    drawings and prompts, and `drawing` class pictures, 0 without any.
+    """
+
+    weights: int
+    learned: int
+    step: int
+    reading: int
+    drawing: int
+
+    @property
+    def peak(self) -> int:
+        """The most that is there at once."""
+        return max(self.weights + self.learned + self.step, self.reading, self.drawing)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a dry run saw, in bytes, whatever else the plan says.
+
+    `linear` are the numbers of weights of linear layers, `blocks` the sizes of what computes again.
+    """
+
+    denoiser: int
+    element: int
+    linear: tuple[int, ...]
+    blocks: tuple[int, ...]
+    step: int
+    learned: int
+    encoding: int
+    drawing: int
+
+
+class Forecaster:
+    """Forecasts of one recipe on the base in a folder, of which each dry run is made once."""
+
+    def __init__(self, folder: Path, recipe: Finetune) -> None:
+        self._folder, self._recipe = folder, recipe
+        self._seen: dict[tuple[str, str, bool], _Seen] = {}
+
+    def __call__(self, plan: Plan) -> Forecast:
+        """The bytes that learning takes if it computes as `plan` says."""
+        key = (plan.precision, plan.checkpointing, plan.offload == "none")
+        if key not in self._seen:
+            self._seen[key] = _dry_run(self._folder, self._recipe, plan)
+        seen, leaves = self._seen[key], plan.offload != "none"
+        weights = _count_weights(seen, plan)
+        size = DTYPES[plan.precision].itemsize
+        readers = size * sum(map(count_in_files, _readers(self._folder)))
+        needed = size * sum(map(count_in_files, needed_readers(self._folder, self._recipe)))
+        dequantised = max(seen.linear) * seen.element if plan.quantization != "none" else 0
+        # bitsandbytes puts weights on the card as it loads them.
+        beside = weights if not leaves or plan.quantizer == "bitsandbytes" else 0
+        together = max(weights, readers + beside) if leaves else weights + readers
+        return Forecast(
+            weights=weights + (needed if leaves else readers),
+            learned=seen.learned,
+            step=seen.step + dequantised,
+            reading=readers + seen.encoding + beside,
+            drawing=seen.drawing + together if seen.drawing else 0,
+        )
+
+
+def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
+    base = _open(folder, recipe, plan)
+    own, denoiser_bytes = list(base.denoiser.parameters()), _bytes_of(base.denoiser)
+    linear = [layer.weight.numel() for layer in base.denoiser.modules() if isinstance(layer, nn.Linear)]
+    latents, encoding = _encode(base)
+    drawing = _draw(base, folder, latents, plan) if recipe.has_prior else 0
+    computing = _Computing(_find_autocast(recipe, plan))
+    checkpoint_blocks(base.denoiser, plan.checkpointing, computing.run)
+    with flash_attention(), learning(base, recipe) as learned:
+        prompts = shape_prompts(folder, recipe.batch, DTYPES[plan.precision])
+        noisy = latents.new_empty(recipe.batch, *latents.shape[1:])
+        question = make_question(base, noisy, prompts, learns_word(recipe))
+        with Alive([*own, *learned.values()]) as alive:
+            computing.run(lambda: run_dry(base, question))
+    return _Seen(
+        denoiser=denoiser_bytes,
+        element=own[0].element_size(),
+        linear=tuple(linear),
+        blocks=tuple(sorted(map(_bytes_of, computing.blocks))),
+        step=alive.peak,
+        learned=_count_learned(learned, recipe),
+        encoding=encoding,
+        drawing=drawing,
+    )
+
+
+class _Computing:
+    """Calls blocks as a graphics card's step does, and remembers them."""
+
+    def __init__(self, autocast: Autocast | None) -> None:
+        self._autocast = autocast
+        self.blocks: dict[nn.Module, None] = {}
+
+    def run(self, block: Any, *arguments: Any) -> Any:
+        if isinstance(block, nn.Module):
+            self.blocks[block] = None
+        if self._autocast is None:
+            return block(*arguments)
+        with self._autocast:
+            return block(*arguments)
+
+
+def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
+    if isinstance(recipe, DreamBooth):  # its weights learn, so they are in fp32
+        full = open_hollow(folder, plan.model_copy(update={"precision": "fp32"}), recipe.resolution_px)
+        return replace(full, plan=full.plan.model_copy(update={"precision": plan.precision}))
+    return open_hollow(folder, plan, recipe.resolution_px)
+
+
+def _find_autocast(recipe: Finetune, plan: Plan) -> Autocast | None:
+    """What the step computes in where the denoiser does not compute in its own precision."""
+    if plan.precision == "fp32" or (isinstance(recipe, Adapting) and is_beside(recipe)):
+        return None
+    return Autocast(DTYPES[plan.precision])
+
+
+def _encode(base: Base) -> tuple[Tensor, int]:
+    """The latents of as many pictures as are encoded at once, and the bytes that this takes."""
+    pixels = torch.empty(ENCODE_BATCH, 3, base.size_px, base.size_px, device=META)
+    with flash_attention(), Alive(base.pipe.vae.parameters()) as alive:
+        latents = base.encode_image(pixels).mean
+    return latents, alive.peak
+
+
+@torch.no_grad()
+def _draw(base: Base, folder: Path, latents: Tensor, plan: Plan) -> int:
+    """The bytes that a batch of class pictures takes: guided denoising, or taking them out of their latents.
+
+    Encoding, which is the decoder's mirror, stands for the latter: it takes a little less.
+    """
+    count = batch_of(plan)
+    asked = 2 * count
+    dtype = next(base.denoiser.parameters()).dtype
+    noisy = torch.empty(asked, *latents.shape[1:], dtype=dtype, device=META)
+    question = make_question(base, noisy, shape_prompts(folder, asked, dtype), False)
+    own = (*base.denoiser.parameters(), *base.pipe.vae.parameters())
+    with flash_attention(), Alive(own) as denoising:
+        base.predict(question.noisy, question.times, question.prompts)
+    at_once = 1 if plan.offload != "none" else count
+    with flash_attention(), Alive(own) as decoding:
+        base.encode_image(torch.empty(at_once, 3, base.size_px, base.size_px, device=META))
+    peaks: tuple[int, int] = (denoising.peak, decoding.peak)
+    return max(peaks)
+
+
+def _count_weights(seen: _Seen, plan: Plan) -> int:
+    """Of the denoiser, as they lie on the device while it learns."""
+    if plan.quantization != "none":
+        linear = sum(seen.linear)
+        return seen.denoiser - linear * seen.element + int(linear * BYTES_PER_WEIGHT[plan.quantization])
+    if plan.offload == "blocks":
+        return seen.denoiser - sum(seen.blocks) + sum(seen.blocks[-BLOCKS_AT_ONCE:])
+    return seen.denoiser
+
+
+def _count_learned(learned: Mapping[str, nn.Parameter], recipe: Finetune) -> int:
+    """What learns, its running average and Adam's moments; the gradients are the step's."""
+    own: float = 0 if isinstance(recipe, DreamBooth) else 1  # the denoiser's weights are counted as such
+    moments = 2 if recipe.optimizer == "adam" else 0.5
+    copies = own + (1 if recipe.averaging else 0) + moments
+    return int(copies * sum(weight.nbytes for weight in learned.values()))
+
+
+def _bytes_of(network: nn.Module) -> int:
+    return sum(weight.nbytes for weight in network.parameters())
+
+
+def learns_word(recipe: Finetune) -> bool:
+    return isinstance(recipe, LearnsWord) and recipe.vectors > 0
+
+
+def _readers(folder: Path) -> list[Path]:
+    """All parts with weights but the denoiser."""
+    layout = read_layout(folder)
+    parts = (folder / part for part in (*layout.weighted, *layout.optional) if part != layout.denoiser)
+    return [part for part in parts if part.is_dir()]
+
+
+def needed_readers(folder: Path, recipe: Finetune) -> list[Path]:
+    """The parts that read the words in every step."""
+    trains = isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0
+    if not (trains or learns_word(recipe)):
+        return []
+    return [part for part in _readers(folder) if part.name.startswith("text_encoder")]
+
+
+def count_in_files(folder: Path) -> int:
+    """How many weights the files of a part hold, as their headers say."""
+    found = 0
+    for path in folder.glob("*.safetensors"):
+        if path.name.count(".") > 1:  # the same in another precision: model.fp16.safetensors
+            continue
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+        found += sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return found

@@ -1,0 +1,86 @@
+"""The plan of a run that learns on a base: what `plans` decides, about this machine and this base."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import diffusers
+import torch
+
+from understudy.bases.catalog import read_layout
+from understudy.bases.hollow import open_hollow
+from understudy.bases.quantizing import MODULES, Quantizer, find_quantizer, is_installed
+from understudy.domain import UserError
+from understudy.events import Note, Notify
+from understudy.methods.forecast import Forecaster
+from understudy.methods.planning import choose_plan, following, is_small
+from understudy.methods.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
+from understudy.methods.trial_step import measure_peak
+from understudy.recipes import Finetune, LearnsWord
+from understudy.runs import Plan
+
+
+def plan_learning(
+    recipe: Finetune, folder: Path, device: str, notify: Notify, num_together: int = 1
+) -> Choice:
+    """How learning by `recipe` on the base in `folder` computes on this machine.
+
+    For a large base on a graphics card by `plans`, after a step on it that is measured; `num_together`
+    adapters learn at once. Raises `UserError` where nothing fits, before anything long begins.
+    """
+    if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
+        find_quantizer(recipe.quantization)
+    is_large = not is_small(folder)
+    first = choose_plan(folder, device, recipe.precision)
+    first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
+    if not (is_large and first.device.startswith("cuda")):
+        return Choice(list_plans(first, recipe, Machine(0, _installed(), compiles=False))[0])
+    machine = find_machine(first.device, folder)
+    joint = recipe.model_copy(update={"batch": recipe.batch * num_together})
+    forecast = Forecaster(folder, joint)
+    try:
+        choice = pick(
+            list_plans(first, recipe, machine),
+            machine,
+            forecast,
+            lambda plan: _measure(folder, joint, plan),
+        )
+    except TooSmall as small:
+        raise refuse_all(small, machine, joint, folder, first) from None
+    notify(Note(describe(choice, machine)))
+    return choice
+
+
+def find_machine(device: str, folder: Path) -> Machine:
+    """What a plan for the base in `folder` depends on, of a graphics card."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return Machine(free, _installed(), compiles=has_compiler(folder))
+
+
+def has_compiler(folder: Path) -> bool:
+    """Whether blocks of the base's denoiser can be compiled for a graphics card here."""
+    layout = read_layout(folder)
+    _, kind = layout.parts[layout.denoiser]
+    return bool(getattr(diffusers, kind)._repeated_blocks) and find_spec("triton") is not None
+
+
+def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path, first: Plan) -> UserError:
+    """What the user is told where nothing fits; of smaller pictures the most frugal plan is asked."""
+    frugal = list_plans(first, recipe, machine)[-1]
+
+    def peak_at(side: int) -> int:
+        smaller = recipe.model_copy(update={"resolution_px": side})
+        return Forecaster(folder, smaller)(frugal).peak
+
+    own = recipe.resolution_px or open_hollow(folder, frugal).size_px
+    return refuse(small, machine, recipe, own, peak_at)
+
+
+def _measure(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
+    with following(plan):
+        return measure_peak(folder, recipe, plan)
+
+
+def _installed() -> frozenset[Quantizer]:
+    return frozenset(one for one in MODULES if is_installed(one))

@@ -1,0 +1,168 @@
+"""Which plan a run takes: of those that fit the machine the fastest, in the order in which they are tried.
+
+    1. the base whole in its precision, its repeated blocks compiled where that pays
+    2. every other block computed again (checkpointing segments), then every block (whole)
+    3. the denoiser in int8, with the same three
+    4. in nf4, with the same three
+    5. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
+
+Each is first forecast, and what cannot fit is passed over; of the rest the first is taken whose dry step
+fits. Nothing here needs a graphics card: what forecasts and what measures are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from understudy.bases.quantizing import CAN, Quantizer
+from understudy.domain import UserError
+from understudy.methods.forecast import Forecast
+from understudy.recipes import Checkpointing, Computing, LearnsWord, Offload, Quantization
+from understudy.runs import Plan
+
+GIB = 2**30
+RESERVE = 0.08
+"""Share of what is free that stays so, for gaps and what kernels put aside."""
+COMPILED_STEPS = 200
+"""From so many on a step's compiled blocks pay for the minute that compiling them takes."""
+
+Forecasting = Callable[[Plan], Forecast]
+Measuring = Callable[[Plan], int | None]
+"""The bytes that a dry step takes; None where it did not fit, or did not run."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a plan depends on: bytes that are free on the device, and what can be used on it."""
+
+    free_bytes: int
+    quantizers: frozenset[Quantizer]
+    compiles: bool
+
+    @property
+    def budget(self) -> int:
+        """Bytes that a plan may take."""
+        return int(self.free_bytes * (1 - RESERVE))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plan and the bytes that it takes at its peak, as forecast and, where it was, as measured."""
+
+    plan: Plan
+    forecast_bytes: int | None = None
+    measured_bytes: int | None = None
+
+
+class TooSmall(Exception):
+    """No plan fits; `least` bytes are taken by the smallest."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(least)
+        self.least = least
+
+
+def list_plans(first: Plan, recipe: Computing, machine: Machine) -> list[Plan]:
+    """The plans that the recipe's knobs leave, the fastest first; `first` says device, precision and threads.
+
+    What is neither asked for nor possible here is left out; what is asked for was checked before.
+    """
+    found = []
+    for quantization, offload in _kept(first, recipe):
+        quantizer = next((one for one in CAN[quantization] if one in machine.quantizers), None)
+        if quantization != "none" and quantizer is None:
+            continue
+        for checkpointing in _checkpointings(recipe, offload, quantizer):
+            plan = first.model_copy(
+                update={
+                    "quantization": quantization,
+                    "quantizer": quantizer,
+                    "checkpointing": checkpointing,
+                    "offload": offload,
+                }
+            )
+            is_plain = quantization == "none" and offload != "blocks"
+            if is_plain and machine.compiles and recipe.steps >= COMPILED_STEPS:
+                found.append(plan.model_copy(update={"compiled": True}))
+            found.append(plan)
+    return found
+
+
+def _kept(first: Plan, recipe: Computing) -> Iterator[tuple[Quantization, Offload]]:
+    """How the weights are kept and where: as asked for, or in the order of the list above."""
+    asked = recipe.quantization if isinstance(recipe, LearnsWord) else "none"
+    quantizations = get_args(Quantization) if asked == "auto" else (asked,)
+    if recipe.offload != "blocks":
+        offload = first.offload if recipe.offload == "auto" else recipe.offload
+        yield from ((one, offload) for one in quantizations)
+    can_leave = isinstance(recipe, LearnsWord) and recipe.offload in ("auto", "blocks")
+    can_leave &= recipe.checkpointing in ("auto", "whole") and "none" in quantizations
+    if can_leave:
+        yield "none", "blocks"
+
+
+def _checkpointings(
+    recipe: Computing, offload: Offload, quantizer: Quantizer | None
+) -> tuple[Checkpointing, ...]:
+    if recipe.checkpointing != "auto":
+        return (recipe.checkpointing,)
+    # What torchao unpacks is kept until the backward pass, unless it is computed again.
+    is_whole = offload == "blocks" or quantizer == "torchao"
+    return ("whole",) if is_whole else get_args(Checkpointing)
+
+
+def pick(plans: Sequence[Plan], machine: Machine, forecast: Forecasting, measure: Measuring) -> Choice:
+    """The first plan that fits; raises `TooSmall` where none does."""
+    least: int | None = None
+    for plan in plans:
+        said = forecast(plan).peak
+        least = said if least is None else min(least, said)
+        if said > machine.budget:
+            continue
+        found = measure(plan)
+        if found is not None and found <= machine.free_bytes:
+            return Choice(plan, said, found)
+    raise TooSmall(least or 0)
+
+
+def refuse(
+    small: TooSmall, machine: Machine, recipe: Computing, own_px: int, peak_at: Callable[[int], int]
+) -> UserError:
+    """What the user is told where nothing fits, and what would: `peak_at` is the peak at a side in pixels."""
+    ways = []
+    for name in ("checkpointing", "quantization", "offload"):
+        if recipe.model_dump().get(name, "auto") != "auto":
+            ways.append(f"leave out --{name}")
+    if isinstance(recipe, LearnsWord) and not machine.quantizers and recipe.quantization == "auto":
+        ways.append("pip install 'understudy[8bit]', which allows a quantised base")
+    for side in (3 * own_px // 4, own_px // 2):
+        cell = side // 64 * 64
+        if cell and (peak := peak_at(cell)) <= machine.budget:
+            ways.append(f"take --resolution-px {cell} ({peak / GIB:.1f} GiB)")
+            break
+    ways.append("take a smaller base (see understudy bases)")
+    return UserError(
+        f"Learning on this base takes at least {small.least / GIB:.1f} GiB of the graphics card's memory, of "
+        f"which {machine.budget / GIB:.1f} can be used: {', or '.join(ways)}."
+    )
+
+
+def describe(choice: Choice, machine: Machine | None) -> str:
+    """One sentence for the user: how the run computes, and the share of the memory that it takes."""
+    plan = choice.plan
+    said: list[str] = [plan.precision]
+    if plan.quantization != "none":
+        said.append(f"the base in {plan.quantization} by {plan.quantizer}")
+    if plan.checkpointing != "none":
+        said.append(f"checkpointing {plan.checkpointing}")
+    if plan.offload == "blocks":
+        said.append("blocks fetched when they compute")
+    if plan.compiled:
+        said.append("compiled")
+    taken = choice.measured_bytes or choice.forecast_bytes
+    room = "" if taken is None else f", {taken / GIB:.1f} GiB"
+    if room and machine is not None:
+        room += f" of the {machine.free_bytes / GIB:.1f} that are free"
+    return f"Learning on {plan.device} in {', '.join(said)}{room}."

@@ -1,0 +1,93 @@
+"""A denoiser larger than its device: blocks come when they compute, the next while one does, and leave again.
+
+Only frozen weights travel, and only towards the device: they never change. Each block must compute again in
+the backward pass (`checkpointing`), which then fetches it anew; so no weight has to wait there for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Stream:
+    """Calls blocks with their weights on `device`; all other weights of the denoiser stay there."""
+
+    def __init__(self, denoiser: nn.Module, blocks: Sequence[nn.Module], device: str) -> None:
+        self._device = torch.device(device)
+        is_card = self._device.type == "cuda"
+        self._side = torch.cuda.Stream(self._device) if is_card else None  # type: ignore[no-untyped-call]
+        self._blocks = list(blocks)
+        self._places = {block: place for place, block in enumerate(blocks)}
+        self._own = [_frozen(block) for block in blocks]
+        self._kept = [self._hold(weights) for weights in self._own]
+        self._coming: dict[int, _Coming] = {}
+        self._last = -1
+        for place in range(len(blocks)):
+            self._send_away(place)
+        _move_others(denoiser, {weight for own in self._own for weight in own}, self._device)
+
+    def run(self, block: nn.Module, *arguments: Any) -> Any:
+        """What the block answers."""
+        place = self._places[block]
+        self._bring(place)
+        try:
+            return block(*arguments)
+        finally:  # also where computing again ends as soon as it has all that it needs
+            self._send_away(place)
+
+    def _hold(self, weights: Sequence[nn.Parameter]) -> list[Tensor]:
+        """The weights in the machine's memory, where a graphics card can fetch them by itself."""
+        held = [weight.data.to("cpu") for weight in weights]
+        return [one.pin_memory() for one in held] if self._side else held
+
+    def _bring(self, place: int) -> None:
+        coming = self._coming.pop(place, None) or self._fetch(place)
+        if coming.event is not None:
+            current = torch.cuda.current_stream(self._device)
+            current.wait_event(coming.event)
+            for tensor in coming.tensors:
+                tensor.record_stream(current)
+        for weight, tensor in zip(self._own[place], coming.tensors, strict=True):
+            weight.data = tensor
+        # Forward through the blocks, then backward, then forward again from the first.
+        following = place + (1 if place > self._last or place == 0 else -1)
+        self._last = place
+        self._coming = {at: one for at, one in self._coming.items() if at == following}
+        if following not in self._coming and 0 <= following < len(self._blocks):
+            self._coming[following] = self._fetch(following)
+
+    def _fetch(self, place: int) -> _Coming:
+        """Begin to copy a block's weights to the device, beside what computes there."""
+        if self._side is None:
+            return _Coming([one.to(self._device, copy=True) for one in self._kept[place]], None)
+        with torch.cuda.stream(self._side):
+            tensors = [one.to(self._device, non_blocking=True) for one in self._kept[place]]
+            return _Coming(tensors, self._side.record_event())
+
+    def _send_away(self, place: int) -> None:
+        """What the backward pass still needs of it stays there by itself, until it is done."""
+        for weight, kept in zip(self._own[place], self._kept[place], strict=True):
+            weight.data = kept
+
+
+@dataclass(frozen=True)
+class _Coming:
+    """Copies on their way to the device, which are there when `event` has happened."""
+
+    tensors: list[Tensor]
+    event: torch.cuda.Event | None
+
+
+def _move_others(denoiser: nn.Module, travelling: Set[nn.Parameter], device: torch.device) -> None:
+    for tensor in (*denoiser.parameters(), *denoiser.buffers()):
+        if tensor not in travelling:
+            tensor.data = tensor.data.to(device)
+
+
+def _frozen(block: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in block.parameters() if not weight.requires_grad]

@@ -1,0 +1,84 @@
+"""Two steps on the device itself, which say what every step takes: the second has Adam's moments already."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from understudy.bases.base import DTYPES, Base
+from understudy.bases.conditioning import Conditioning
+from understudy.bases.hollow import META, open_hollow, shape_prompts
+from understudy.bases.opening import open_base
+from understudy.bases.placing import place_denoiser
+from understudy.methods.computing import compute_as_planned
+from understudy.methods.dry_step import learning, make_question, run_dry
+from understudy.methods.finetune import MAX_GRADIENT_NORM
+from understudy.methods.forecast import learns_word, needed_readers
+from understudy.methods.loss_scale import LossScale
+from understudy.methods.optimizers import make_optimizer
+from understudy.recipes import DreamBooth, Finetune
+from understudy.runs import Plan
+
+NUM_STEPS = 2
+
+
+def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
+    """The most bytes that learning by `recipe` has on the graphics card at once.
+
+    None where they are not there, or where what the plan asks for does not run on this machine.
+    """
+    device = torch.device(plan.device)
+    _empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    try:
+        take_steps(folder, recipe, plan)
+    except torch.OutOfMemoryError:
+        return None
+    except Exception:
+        if not plan.compiled:
+            raise
+        return None  # the compiler's own failures are many; the same plan is tried without it
+    finally:
+        _empty_cache()
+    return torch.cuda.max_memory_allocated(device)
+
+
+def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
+    """Learn two steps about nothing, as the recipe learns and as the plan computes, and forget them."""
+    base = _open(folder, recipe, plan)
+    place_denoiser(base, [part.name for part in needed_readers(folder, recipe)])
+    hollow = open_hollow(folder, plan, recipe.resolution_px)
+    side = hollow.size_px
+    latents = hollow.encode_image(torch.empty(1, 3, side, side, device=META)).mean
+    noisy = torch.zeros(recipe.batch, *latents.shape[1:], device=plan.device)
+    shapes = shape_prompts(folder, recipe.batch, DTYPES[plan.precision]).tensors
+    prompts = Conditioning(
+        {name: torch.ones(one.shape, dtype=one.dtype, device=plan.device) for name, one in shapes.items()}
+    )
+    with learning(base, recipe) as learned:
+        weights = list(learned.values())
+        average = [weight.detach().clone() for weight in weights] if recipe.averaging else []
+        compute_as_planned(base, folder)
+        scale = LossScale(plan.device, plan.precision)
+        optimizer = make_optimizer([{"params": weights, "lr": 0.0}], recipe) if weights else None
+        for _ in range(NUM_STEPS):
+            run_dry(base, make_question(base, noisy, prompts, learns_word(recipe)), scale)
+            if optimizer is not None:
+                scale.step(optimizer, weights, MAX_GRADIENT_NORM)
+                optimizer.zero_grad()
+        del average
+
+
+def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
+    if isinstance(recipe, DreamBooth):  # its weights learn, so they are in fp32
+        full = plan.model_copy(update={"precision": "fp32"})
+        return replace(open_base(folder, full, size_px=recipe.resolution_px), plan=plan)
+    return open_base(folder, plan, size_px=recipe.resolution_px)
+
+
+def _empty_cache() -> None:
+    gc.collect()
+    torch.cuda.empty_cache()
