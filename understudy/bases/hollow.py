@@ -43,7 +43,7 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
             parts[part] = network.requires_grad_(False).eval()
     pipe = kind.draws_with(**parts | kind.without)
     # Autocast knows no meta device; on this one it does nothing to what is there.
-    hollow = plan.model_copy(update={"device": "cpu"})
+    hollow = plan.model_copy(update={"device": "cpu", "offload": "none"})
     objective = kind.find_objective(pipe.scheduler, 0.0)
     base: Base = kind(pipe, objective, hollow, Prompting(), size_px or kind.own_size_px(pipe))
     return base

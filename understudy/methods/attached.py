@@ -21,8 +21,9 @@ def is_beside(recipe: Adapting) -> bool:
 
 def make_beside(base: Base, recipe: Adapting) -> Adapter:
     """A fresh adapter as `add_adapter` makes it, taken off the base again."""
-    device = base.plan.device
-    weights = {name: nn.Parameter(one.detach().to(device)) for name, one in add_adapter(base, recipe).items()}
+    weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, recipe).items()}
+    if base.plan.offload == "blocks":  # where the layers wait that it was made for
+        weights = {name: nn.Parameter(one.detach().to(base.plan.device)) for name, one in weights.items()}
     base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
     return Adapter(weights, find_strength(recipe))
 

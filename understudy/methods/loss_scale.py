@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+FIRST_SCALE = 2.0**16
 _SCALE, _GROWTH, _STEPS = "loss_scale", "loss_scale_growth", "optimizer_steps"
 
 
@@ -20,7 +21,8 @@ class LossScale:
     """
 
     def __init__(self, device: str, precision: str) -> None:
-        self._scaler = torch.amp.GradScaler(torch.device(device).type, enabled=precision == "fp16")
+        kind = torch.device(device).type
+        self._scaler = torch.amp.GradScaler(kind, FIRST_SCALE, enabled=precision == "fp16")
 
     def enlarge(self, loss: Tensor) -> Tensor:
         """The loss as it goes into the backward pass."""

@@ -1,0 +1,197 @@
+"""Which plan is taken, on cards that are only said to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from understudy.bases.quantizing import Quantizer, find_quantizer
+from understudy.domain import UserError
+from understudy.methods.forecast import Forecast
+from understudy.methods.plans import (
+    GIB,
+    Choice,
+    Machine,
+    TooSmall,
+    describe,
+    list_plans,
+    pick,
+    refuse,
+)
+from understudy.recipes import DreamBooth, DreamBoothLora, Finetune, TextualInversion
+from understudy.runs import Plan
+
+FIRST = Plan(device="cuda", precision="bf16", threads=1, offload="encoders", tf32=True)
+ALL: frozenset[Quantizer] = frozenset({"bitsandbytes", "torchao", "quanto"})
+STEP = {"none": 5.3, "segments": 2.9, "whole": 0.5}
+WEIGHTS = {"none": 4.8, "int8": 2.7, "nf4": 1.8}
+
+
+def card(gib: float, quantizers: frozenset[Quantizer] = ALL, compiles: bool = False) -> Machine:
+    return Machine(int(gib * GIB), quantizers, compiles)
+
+
+def forecast(plan: Plan) -> Forecast:
+    """SDXL's figures at 1024 pixels, in round numbers."""
+    weights = 0.4 if plan.offload == "blocks" else WEIGHTS[plan.quantization]
+    parts = (weights, 0.3, STEP[plan.checkpointing], 0.2, 0.0)
+    return Forecast(*(int(part * GIB) for part in parts))
+
+
+def as_forecast(plan: Plan) -> int | None:
+    return forecast(plan).peak
+
+
+def said(plan: Plan) -> str:
+    kept = "blocks" if plan.offload == "blocks" else plan.quantization
+    return f"{kept} {plan.checkpointing}{' compiled' if plan.compiled else ''}"
+
+
+def take(
+    gib: float, recipe: Finetune | None = None, measure: Callable[[Plan], int | None] = as_forecast
+) -> Choice:
+    machine = card(gib)
+    return pick(list_plans(FIRST, recipe or DreamBoothLora(), machine), machine, forecast, measure)
+
+
+def test_the_order_is_the_documented_one() -> None:
+    assert [said(plan) for plan in list_plans(FIRST, DreamBoothLora(steps=400), card(24, compiles=True))] == [
+        "none none compiled",
+        "none none",
+        "none segments compiled",
+        "none segments",
+        "none whole compiled",
+        "none whole",
+        "int8 none",
+        "int8 segments",
+        "int8 whole",
+        "nf4 none",
+        "nf4 segments",
+        "nf4 whole",
+        "blocks whole",
+    ]
+    plans = list_plans(FIRST, DreamBoothLora(), card(24))
+    assert {plan.offload for plan in plans[:-1]} == {"encoders"}
+    assert all((plan.device, plan.precision, plan.tf32) == ("cuda", "bf16", True) for plan in plans)
+    assert {plan.quantizer for plan in plans if plan.quantization != "none"} == {"bitsandbytes"}
+
+
+def test_few_steps_are_not_worth_compiling() -> None:
+    plans = list_plans(FIRST, DreamBoothLora(steps=50), card(24, compiles=True))
+    assert not any(plan.compiled for plan in plans)
+
+
+@pytest.mark.parametrize(
+    ("gib", "taken"),
+    [
+        (24, "none none"),
+        (12, "none none"),
+        (10, "none segments"),
+        (8, "none whole"),
+        (6, "int8 whole"),
+        (4, "int8 whole"),
+        (3, "nf4 whole"),
+        (2, "blocks whole"),
+    ],
+)
+def test_the_fastest_that_fits_is_taken(gib: float, taken: str) -> None:
+    choice = take(gib)
+    assert said(choice.plan) == taken
+    assert choice.forecast_bytes == choice.measured_bytes == forecast(choice.plan).peak
+
+
+def test_what_cannot_fit_is_not_even_tried() -> None:
+    tried: list[str] = []
+
+    def measure(plan: Plan) -> int | None:
+        tried.append(said(plan))
+        return as_forecast(plan)
+
+    take(8, measure=measure)
+    assert tried == ["none whole"]
+
+
+def test_a_step_that_did_not_fit_after_all_leads_to_the_next() -> None:
+    def measure(plan: Plan) -> int | None:
+        return None if plan.checkpointing == "none" else forecast(plan).peak + GIB
+
+    choice = take(12, measure=measure)
+    assert said(choice.plan) == "none segments"
+    assert choice.measured_bytes == (choice.forecast_bytes or 0) + GIB
+
+
+def test_a_compiler_that_fails_is_done_without() -> None:
+    machine = card(24, compiles=True)
+    plans = list_plans(FIRST, DreamBoothLora(), machine)
+    choice = pick(plans, machine, forecast, lambda plan: None if plan.compiled else as_forecast(plan))
+    assert said(choice.plan) == "none none"
+
+
+@pytest.mark.parametrize(
+    ("knobs", "gib", "taken"),
+    [
+        ({"checkpointing": "none"}, 8.5, "nf4 none"),
+        ({"checkpointing": "segments"}, 8, "int8 segments"),
+        ({"quantization": "none"}, 6.5, "none whole"),
+        ({"quantization": "nf4"}, 24, "nf4 none"),
+        ({"quantization": "int8", "checkpointing": "whole"}, 24, "int8 whole"),
+        ({"offload": "blocks"}, 24, "blocks whole"),
+        ({"offload": "encoders"}, 8, "none whole"),
+    ],
+)
+def test_what_is_asked_for_is_taken(knobs: dict[str, object], gib: float, taken: str) -> None:
+    assert said(take(gib, DreamBoothLora.model_validate(knobs)).plan) == taken
+
+
+def test_nothing_leaves_the_device_where_that_is_asked_for() -> None:
+    plans = list_plans(FIRST, DreamBoothLora(offload="none"), card(24))
+    assert {plan.offload for plan in plans} == {"none"}
+
+
+def test_what_learns_is_neither_quantised_nor_sent_away() -> None:
+    plans = list_plans(FIRST, DreamBooth(), card(24))
+    assert [said(plan) for plan in plans] == ["none none", "none segments", "none whole"]
+    assert said(take(2, TextualInversion()).plan) == "blocks whole"
+
+
+def test_only_what_is_installed_is_considered() -> None:
+    bare = list_plans(FIRST, DreamBoothLora(), card(24, frozenset()))
+    assert {plan.quantization for plan in bare} == {"none"}
+    some = list_plans(FIRST, DreamBoothLora(), card(24, frozenset({"torchao"})))
+    # torchao keeps what it unpacks until the backward pass.
+    assert [said(plan) for plan in some if plan.quantization != "none"] == ["int8 whole"]
+
+
+def test_a_card_that_is_too_small_is_told_what_would_fit() -> None:
+    machine = card(1.1, frozenset())
+    recipe = DreamBoothLora(checkpointing="whole")
+    with pytest.raises(TooSmall) as small:
+        pick(list_plans(FIRST, recipe, machine), machine, forecast, as_forecast)
+    mistake = refuse(small.value, machine, recipe, 1024, lambda side: int(side / 1024 * 1.5 * GIB))
+    assert str(mistake) == (
+        "Learning on this base takes at least 1.2 GiB of the graphics card's memory, of which 1.0 can be "
+        "used: leave out --checkpointing, or pip install 'understudy[8bit]', which allows a quantised base, "
+        "or take --resolution-px 512 (0.8 GiB), or take a smaller base (see understudy bases)."
+    )
+    hopeless = refuse(small.value, machine, DreamBoothLora(), 1024, lambda side: 9 * GIB)
+    assert "resolution" not in str(hopeless)
+
+
+def test_one_sentence_tells_the_choice() -> None:
+    plan = list_plans(FIRST, DreamBoothLora(quantization="nf4", checkpointing="whole"), card(24))[0]
+    assert describe(Choice(plan, int(2.6 * GIB), int(2.7 * GIB)), card(6)) == (
+        "Learning on cuda in bf16, the base in nf4 by bitsandbytes, checkpointing whole, 2.7 GiB of the 6.0 "
+        "that are free."
+    )
+    assert describe(Choice(FIRST.model_copy(update={"compiled": True})), None) == (
+        "Learning on cuda in bf16, compiled."
+    )
+
+
+def test_a_missing_package_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="need the package bitsandbytes: pip install") as mistake:
+        find_quantizer("nf4", lambda quantizer: quantizer != "bitsandbytes")
+    assert "\n" not in str(mistake.value)
+    assert find_quantizer("int8", lambda quantizer: quantizer == "quanto") == "quanto"
+    assert find_quantizer("none", lambda quantizer: False) is None
