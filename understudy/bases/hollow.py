@@ -31,7 +31,8 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
     """
     layout = read_layout(folder)
     kind: Any = find_kind(layout.family)
-    expected, _ = kind.draws_with._get_signature_keys(kind.draws_with)
+    pipeline = kind.opens_with or kind.draws_with
+    expected, _ = pipeline._get_signature_keys(pipeline)
     parts: dict[str, object] = dict.fromkeys(expected)
     parts["scheduler"] = _make(folder, "scheduler")
     with torch.device(META), warnings.catch_warnings():
@@ -41,7 +42,7 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
             for weight in network.parameters():
                 weight.data = weight.data.to(DTYPES[plan.precision])
             parts[part] = network.requires_grad_(False).eval()
-    pipe = kind.draws_with(**parts | kind.without)
+    pipe = pipeline(**parts | kind.without)
     # Autocast knows no meta device; on this one it does nothing to what is there.
     hollow = plan.model_copy(update={"device": "cpu", "offload": "none"})
     objective = kind.find_objective(pipe.scheduler, 0.0)
