@@ -21,6 +21,7 @@ from understudy.commands.flatten import flatten
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
+from understudy.commands.plan import plan
 from understudy.commands.redraw import redraw
 from understudy.commands.report import report
 from understudy.commands.sheet import sheet
@@ -64,6 +65,7 @@ for verb in (
     compare,
     sweep,
     bases,
+    plan,
     hero,
     demo,
 ):
