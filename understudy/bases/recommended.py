@@ -15,6 +15,7 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.known import find_known
 from understudy.bases.layouts import Family
 from understudy.bases.packaged import PACKAGED
+from understudy.bases.shapes import find_known as find_shape
 from understudy.domain import UserError
 from understudy.recipes import DrawSettings
 from understudy.runs import Run, StrPath, open_run
@@ -118,4 +119,9 @@ def _find_family(base: object) -> Family | None:
     if base is None or base in PACKAGED:
         return None
     known = find_known(str(base))
-    return known.family if known is not None else read_layout(find_base(str(base))).family
+    if known is not None:
+        return known.family
+    folder = find_base(str(base))
+    family = read_layout(folder).family
+    # Of the layout of Stable Diffusion 1.x but not of its size: a small base, as the one of the package.
+    return None if family == "sd1" and find_shape(folder) is None else family
