@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from understudy.commands.report import report
 from understudy.commands.sheet import sheet
 from understudy.commands.sweep import sweep
 from understudy.commands.verb import Verb
+from understudy.terminal import speaks
 
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
@@ -115,7 +115,7 @@ def _after_a_stop(arguments: Sequence[str]) -> str:
 
 
 def _mistake(sentence: str) -> int:
-    if os.environ.get("RANK", "0") == "0":  # the first of several processes speaks for all
+    if speaks():
         click.echo(f"understudy: {sentence}", err=True)
     return MISTAKE
 

@@ -195,3 +195,11 @@ def test_a_missing_package_is_one_sentence() -> None:
     assert "\n" not in str(mistake.value)
     assert find_quantizer("int8", lambda quantizer: quantizer == "quanto") == "quanto"
     assert find_quantizer("none", lambda quantizer: False) is None
+
+
+def test_a_pull_reads_weights_as_they_are() -> None:
+    plans = list_plans(FIRST, DreamBoothLora(pull=0.1), card(24))
+    assert {plan.quantization for plan in plans} == {"none"}
+    assert plans[-1].offload == "blocks"
+    with pytest.raises(ValueError, match="leave quantization out, or pull"):
+        DreamBoothLora(pull=0.1, quantization="nf4")

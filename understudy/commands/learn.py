@@ -84,9 +84,11 @@ def learn(
 def fetch_named(knobs: Mapping[str, object], notify: Notify) -> None:
     """Get the base that is asked for, if it is not on the disk: what suits it is known only then."""
     from understudy.bases.catalog import find_base
+    from understudy.methods.processes import first_before_others
 
     if knobs.get("base"):
-        find_base(str(knobs["base"]), notify)
+        with first_before_others():
+            find_base(str(knobs["base"]), notify)
 
 
 def refuse_words(name: str) -> None:

@@ -30,7 +30,7 @@ from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.plans import Choice
-from understudy.methods.processes import Processes, Released, copied, joining
+from understudy.methods.processes import Processes, Released, copied, joining, refuse_several
 from understudy.methods.prompt_only import Trial
 from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import Review, never_stop
@@ -150,6 +150,7 @@ def learn_together(
     `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
     or two folders have one name, and `Cancelled` when the listener stops the work.
     """
+    refuse_several("Several runs learn together")
     folders = [Path(folder) for folder in recipes]
     names = tuple(sorted(folder.resolve().name for folder in folders))
     if len(set(names)) < len(names):

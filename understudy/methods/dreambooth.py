@@ -73,7 +73,8 @@ def open_painter(
                 yield paint_subject(base, recipe, run, checkpoint, notify)
         case "pipeline":
             folder = checkpoint.folder / PIPELINE_FOLDER
-            base = open_base(folder, choose_plan(folder, device))
+            dares = run.manifest.plan.precision == "fp16"
+            base = open_base(folder, choose_plan(folder, device, dares_fp16=dares))
             yield paint_subject(base, recipe, run, checkpoint, notify)
         case _:
             assert_never(recipe.save_as)

@@ -14,7 +14,7 @@ from understudy.bases.conditioning import Conditioning
 from understudy.events import Notify
 from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
-from understudy.methods.loop import Training, learn_steps
+from understudy.methods.loop import Member, Training, learn_at_once
 from understudy.methods.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.processes import ALONE, Processes, find_processes
@@ -58,13 +58,19 @@ def finetune(
     processes = find_processes()
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
     processes.tell(True)
+    made = 0
+
+    def make_step(number: int) -> list[Mapping[str, Tensor]]:
+        nonlocal made
+        figures = tuning.step(number)
+        made = number + 1
+        return [figures]
+
     try:
-        is_enough = learn_steps(tuning, recipe, run, review, notify)
-    except BaseException:
-        tuning.release()
-        raise
-    if is_enough:
-        tuning.release()
+        learn_at_once([Member(tuning, run)], make_step, recipe, review, notify)
+    finally:
+        if made < recipe.steps:  # after the last step the others are gone
+            tuning.release()
 
 
 @dataclass(frozen=True)

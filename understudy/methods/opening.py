@@ -28,4 +28,4 @@ def open_base_of(run: Run, device: str) -> Iterator[Base]:
             f"The base {manifest.base!r} has changed since {run.folder} was learned: "
             "bring the old one back, or learn the character again."
         )
-    yield open_base(folder, choose_plan(folder, device))
+    yield open_base(folder, choose_plan(folder, device, dares_fp16=manifest.plan.precision == "fp16"))
