@@ -274,10 +274,11 @@ def test_the_learn_command_makes_the_same_recipe(recipe: Recipe, toy_base: Path,
 def test_the_learn_command_knows_what_suits_a_base(tmp_path: Path) -> None:
     base = str(make_toy("sdxl", tmp_path / "base"))
     assert_repeated(recipe_of("dreambooth-lora", {"base": base}), tmp_path)
-    assert_repeated(recipe_of("dreambooth-lora", {"base": base, "learning_rate": 3e-3}), tmp_path)
+    assert_repeated(recipe_of("dreambooth-lora", {"base": base, "learning_rate": 3e-3}), tmp_path / "b")
 
 
 def assert_repeated(recipe: Recipe, tmp_path: Path) -> None:
+    tmp_path.mkdir(exist_ok=True)
     run = make_run(tmp_path / "a run", make_character(), recipe)
     words = shlex.split(learn_command(run, recipe, None))
     assert words[:3] == ["understudy", "learn", "DRAWINGS"]

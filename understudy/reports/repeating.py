@@ -39,10 +39,8 @@ def learn_command(run: Run, recipe: Recipe, hero: Hero | None) -> str:
 def _least_said(recipe: Recipe) -> tuple[str, dict[str, object]]:
     """The preset that leaves fewest knobs to say, "" for none, and these knobs."""
     kind, values = type(recipe), recipe.model_dump()
-    ways = {
-        "": kind.model_validate(_suited(recipe)),
-        **{name: kind.from_preset(name) for name in kind.presets},
-    }
+    presets = {name: kind.from_preset(name) for name in kind.presets}
+    ways = {"": kind.model_validate(_suited(recipe)), **presets}
     left = {
         name: {knob: value for knob, value in values.items() if value != way.model_dump()[knob]}
         for name, way in ways.items()
