@@ -30,6 +30,10 @@ from understudy.terminal import speaks
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_MEMORY = (
+    "The graphics card has too little free memory for this: close what else uses it, take a smaller --batch "
+    "or smaller pictures, or another base (see understudy bases)."
+)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -93,6 +97,11 @@ def run_command(arguments: Sequence[str]) -> int:
         return _mistake(f"{error.format_message()} See: {path} --help")
     except UserError as error:
         return _mistake(str(error))
+    except RuntimeError as error:
+        torch = sys.modules.get("torch")  # which nothing but work on tensors has imported
+        if torch is None or not isinstance(error, torch.OutOfMemoryError):
+            raise
+        return _mistake(NO_MEMORY)
     except OSError as error:
         if error.errno in FULL:
             return _mistake(f"{error.filename or 'The disk'}: {error.strerror}; make room on it.")

@@ -116,7 +116,7 @@ class Flux2Base(Base):
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """Patches (B, 4C, H/2, W/2), evened out by the mean and deviation that the autoencoder knows."""
         vae = self.pipe.vae
-        found = vae.encode(pixels_B3HW.to(vae.device, vae.dtype)).latent_dist
+        found = vae.encode(self._to_encoder(pixels_B3HW)).latent_dist
         mean, std = (F.pixel_unshuffle(part.float(), PATCH) for part in (found.mean, found.std))
         middle, spread = self._statistics()
         return Latents((mean - middle) / spread, std / spread)

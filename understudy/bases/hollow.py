@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -41,7 +42,8 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
             for weight in network.parameters():
                 weight.data = weight.data.to(DTYPES[plan.precision])
             parts[part] = network.requires_grad_(False).eval()
-    pipe = kind.draws_with(**parts | kind.without)
+    told = signature(kind.draws_with).parameters
+    pipe = kind.draws_with(**parts | {name: one for name, one in kind.without.items() if name in told})
     # Autocast knows no meta device; on this one it does nothing to what is there.
     hollow = plan.model_copy(update={"device": "cpu", "offload": "none"})
     objective = kind.find_objective(pipe.scheduler, 0.0)

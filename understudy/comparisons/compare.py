@@ -67,7 +67,7 @@ def compare(
 
 def plan_comparison(comparison: StrPath | Comparison, out: StrPath, notify: Notify = ignore) -> Plan:
     """What `compare` would do; nothing is written. Raises `UserError` where the comparison does not fit."""
-    asked = comparison if isinstance(comparison, Comparison) else read_comparison(comparison)
+    asked = comparison if isinstance(comparison, Comparison) else read_comparison(comparison, notify)
     return make_plan(asked, Path(out), notify)
 
 

@@ -83,9 +83,9 @@ def learn(
     """
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
-        check_family(recipe)
+        check_family(recipe, notify)
     if isinstance(recipe, Reference):
-        reference.count_references(recipe)  # refused before anything is made
+        reference.count_references(recipe, recipe.base, notify)  # refused before anything is made
     with joining(recipe, device) as processes:
         if not processes.is_first:
             _follow(character, recipe, Path(run), processes)
@@ -164,7 +164,7 @@ def learn_together(
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
-    check_family(first)
+    check_family(first, notify)
     base = find_base(first.base, notify)
     choice = _find_plan(folders[0], first, base, device, notify, len(folders))
     # The batch of all is large enough to be shared between threads, which that of one is not.
@@ -200,7 +200,7 @@ def open_base_painter(run: StrPath, device: str = "auto", notify: Notify = ignor
 
     Raises `UserError` if the base is not the one that the run was learned on, or if it was learned without.
     """
-    with open_base_of(open_run(run), device) as base:
+    with open_base_of(open_run(run), device, notify) as base:
         yield PipelinePainter(base, base.prompting.complete, {"purpose": "the base alone"}, notify)
 
 

@@ -68,7 +68,7 @@ def open_painter(
     """The learned denoiser, which reads the character's words where a prompt says the name."""
     match recipe.save_as:
         case "difference":
-            with open_base_of(run, device) as base:
+            with open_base_of(run, device, notify) as base:
                 add_difference(base, checkpoint.folder)
                 yield paint_subject(base, recipe, run, checkpoint, notify)
         case "pipeline":

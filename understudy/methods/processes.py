@@ -120,22 +120,6 @@ def joining(recipe: Recipe, device: str) -> Iterator[Processes]:
     yield _join(device)
 
 
-@contextmanager
-def first_before_others() -> Iterator[None]:
-    """What is done within, the first process has done, or failed at, before the others begin with it."""
-    if _count_launched() == 1:
-        yield
-        return
-    processes = _join("auto")
-    if not processes.is_first:
-        distributed.barrier()
-    try:
-        yield
-    finally:
-        if processes.is_first:
-            distributed.barrier()
-
-
 def refuse_several(work: str) -> None:
     """Raise `UserError` in processes that were started together, which share one run and no other work."""
     if _count_launched() > 1:
