@@ -38,4 +38,5 @@ def open_base_of(run: Run, device: str, notify: Notify = ignore) -> Iterator[Bas
             f"The base {name!r} has changed since {run.folder} was learned: "
             "bring the old one back, or learn the character again."
         )
-    yield open_base(folder, choose_plan(folder, device, dares_fp16=manifest.plan.precision == "fp16"))
+    dares_fp16 = run.manifest.plan.precision == "fp16"
+    yield open_base(folder, choose_plan(folder, device, dares_fp16=dares_fp16))
