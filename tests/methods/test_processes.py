@@ -126,7 +126,10 @@ def test_they_wait_longer_than_class_pictures_take(monkeypatch: pytest.MonkeyPat
 
 
 def test_those_that_follow_keep_nothing(tmp_path: Path) -> None:
-    Run(tmp_path).save(3, lambda folder: (folder / STATE_FILE).write_bytes(b"as it was") and None, True)
+    def write(folder: Path) -> None:
+        (folder / STATE_FILE).write_bytes(b"as it was")
+
+    Run(tmp_path).save(3, write, True)
     with copied(tmp_path) as copy:
         assert isinstance(copy, FollowingRun)
         assert [one.step for one in copy.states()] == [3]
