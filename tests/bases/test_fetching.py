@@ -15,10 +15,11 @@ from diffusers import StableDiffusionPipeline
 from tests.fake_hub import FakeHub, serving
 from tests.toy_base import make_toy_base
 from understudy.bases import fetching
-from understudy.bases.catalog import PACKAGED, hash_base
+from understudy.bases.catalog import hash_base
 from understudy.bases.fetching import fetch_base, fetch_texts, fetch_vae, find_fetched, find_on_disk
 from understudy.bases.known import find_known
 from understudy.bases.needed_files import choose_files, variant_of, what_is_missing
+from understudy.bases.packaged import PACKAGED
 from understudy.bases.recommended import suited_knobs
 from understudy.domain import UserError
 from understudy.events import Event, Note, Step

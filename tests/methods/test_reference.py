@@ -183,7 +183,7 @@ def test_a_base_given_by_a_relative_path_is_found_from_anywhere(
     klein: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(klein.parent)
-    run = learn(make_character(2), Reference(base=klein.name), tmp_path / "run")
+    run = learn(make_character(2), Reference(base=f"./{klein.name}"), tmp_path / "run")
     monkeypatch.chdir(tmp_path)
     with open_painter(run):
         pass
