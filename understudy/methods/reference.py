@@ -27,8 +27,8 @@ def count_references(recipe: Reference, base: str, notify: Notify = ignore) -> i
     most = find_kind(find_family(base, notify)).max_references
     if not most:
         raise UserError(
-            f"The base {base!r} cannot be shown drawings: give --base klein, kontext or qwen-edit, or "
-            "a folder with one of these."
+            f"The base {base!r} cannot be shown drawings: give --base klein, kontext or qwen-edit, or a "
+            "folder with FLUX.2 klein, FLUX.1 Kontext or Qwen-Image-Edit."
         )
     return min(recipe.max_references, most)
 
