@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def assert_same(one: Run, other: Run) -> None:
         assert torch.equal(tensor, second[name]), name
 
 
-RECIPES = {
+RECIPES: dict[str, Any] = {
     "dreambooth-lora": make_recipe,
     "lora": make_lora_recipe,
     "dreambooth": make_whole_recipe,
@@ -59,7 +60,8 @@ RECIPES = {
 
 
 def recipe_of(method: str, base: Path, **knobs: object) -> Any:
-    recipe = RECIPES[method](base)
+    make: Callable[[Path], Finetune] = RECIPES[method]
+    recipe = make(base)
     return type(recipe).model_validate(recipe.model_dump() | {"steps": 4, "prior_pictures": 2} | knobs)
 
 

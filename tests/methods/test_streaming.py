@@ -50,6 +50,7 @@ def gradients(folder: Path, plan: Plan, steps: int = 2) -> dict[str, Tensor]:
 
 def test_the_gradients_are_the_same_to_the_last_bit(folder: Path) -> None:
     expected, found = gradients(folder, WHOLE), gradients(folder, BLOCKS)
+    assert len(expected) > 10
     assert expected.keys() == found.keys()
     assert all(torch.equal(one, found[name]) for name, one in expected.items())
 
@@ -68,9 +69,7 @@ def test_the_blocks_are_those_that_compute_again_in_their_order(folder: Path) ->
     latents = base.encode_image(torch.zeros(1, 3, base.size_px, base.size_px)).mean
     base.predict(latents, torch.tensor([3]), base.encode_prompt(["Pip"]))
     assert [base.denoiser.get_submodule(name) for name in names] == called
-    held = sum(weight.numel() for block in called for weight in block.parameters())
-    # Of a toy its embeddings are the largest part.
-    assert held > 0.1 * sum(weight.numel() for weight in base.denoiser.parameters())
+    assert len(called) == len(set(called)) > 1
 
 
 class Deep(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -32,7 +31,8 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
     """
     layout = read_layout(folder)
     kind: Any = find_kind(layout.family)
-    expected, _ = kind.draws_with._get_signature_keys(kind.draws_with)
+    pipeline = kind.opens_with or kind.draws_with
+    expected, _ = pipeline._get_signature_keys(pipeline)
     parts: dict[str, object] = dict.fromkeys(expected)
     parts["scheduler"] = _make(folder, "scheduler")
     with torch.device(META), warnings.catch_warnings():
@@ -42,8 +42,7 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
             for weight in network.parameters():
                 weight.data = weight.data.to(DTYPES[plan.precision])
             parts[part] = network.requires_grad_(False).eval()
-    told = signature(kind.draws_with).parameters
-    pipe = kind.draws_with(**parts | {name: one for name, one in kind.without.items() if name in told})
+    pipe = pipeline(**parts | kind.without)
     # Autocast knows no meta device; on this one it does nothing to what is there.
     hollow = plan.model_copy(update={"device": "cpu", "offload": "none"})
     objective = kind.find_objective(pipe.scheduler, 0.0)

@@ -7,8 +7,6 @@ room for its libraries, for what kernels put aside, and for gaps: `plans.RESERVE
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -21,6 +19,8 @@ from torch import Tensor, nn
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
 from understudy.bases.hollow import META, open_hollow, shape_prompts
+from understudy.bases.needed_files import is_of, variant_of
+from understudy.bases.safetensors_header import read_header
 from understudy.methods.alive import Alive, Autocast, flash_attention
 from understudy.methods.attached import is_beside
 from understudy.methods.checkpointing import checkpoint_blocks
@@ -208,7 +208,7 @@ def _count_learned(learned: Mapping[str, nn.Parameter], recipe: Finetune) -> int
 
 
 def _bytes_of(network: nn.Module) -> int:
-    return sum(weight.nbytes for weight in network.parameters())
+    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
 def learns_word(recipe: Finetune) -> bool:
@@ -230,14 +230,8 @@ def needed_readers(folder: Path, recipe: Finetune) -> list[Path]:
     return [part for part in _readers(folder) if part.name.startswith("text_encoder")]
 
 
-def count_in_files(folder: Path) -> int:
-    """How many weights the files of a part hold, as their headers say."""
-    found = 0
-    for path in folder.glob("*.safetensors"):
-        if path.name.count(".") > 1:  # the same in another precision: model.fp16.safetensors
-            continue
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        found += sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    return found
+def count_in_files(part: Path) -> int:
+    """How many weights the files of a base's part hold, as their headers say."""
+    variant = variant_of(part.parent)
+    files = (path for path in part.glob("*.safetensors") if is_of(path.name, variant))
+    return sum(prod(entry.shape) for path in files for entry in read_header(path).values())
