@@ -20,6 +20,7 @@ from understudy.commands.flatten import flatten
 from understudy.commands.hero import hero
 from understudy.commands.judge import judge
 from understudy.commands.learn import learn
+from understudy.commands.plan import plan
 from understudy.commands.redraw import redraw
 from understudy.commands.report import report
 from understudy.commands.sheet import sheet
@@ -68,6 +69,7 @@ for verb in (
     compare,
     sweep,
     bases,
+    plan,
     hero,
     demo,
 ):

@@ -30,7 +30,7 @@ def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     text = capsys.readouterr().out
     lines = text.partition("Commands:\n")[2].splitlines()
     verbs = ["describe", "learn", "draw", "redraw", "flatten", "cut-out", "sheet", "judge", "report"]
-    verbs += ["export", "compare", "sweep", "bases", "hero", "demo"]
+    verbs += ["export", "compare", "sweep", "bases", "plan", "hero", "demo"]
     assert [line.split()[0] for line in lines] == verbs
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 

@@ -59,6 +59,12 @@ class LearnVerb(Verb):
         write_options(self.get_params(ctx), ctx, formatter)
 
 
+class PlanVerb(LearnVerb):
+    """A verb that takes the recipes' knobs and learns nothing."""
+
+    after_stop = Verb.after_stop
+
+
 class DrawVerb(Verb):
     """A verb that also takes the settings of drawing, which are read only when this verb is called."""
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import diffusers
 import torch
 
-from understudy.bases.catalog import read_layout
+from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.fetching import fetch_texts
 from understudy.bases.hollow import open_hollow
+from understudy.bases.known import find_known
 from understudy.bases.quantizing import MODULES, Quantizer, find_quantizer, is_installed
 from understudy.domain import UserError
 from understudy.events import Note, Notify
-from understudy.methods.forecast import Forecaster
+from understudy.methods.forecast import Forecast, Forecaster
 from understudy.methods.planning import choose_plan, following, is_small
 from understudy.methods.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
 from understudy.methods.trial_step import measure_peak
@@ -50,6 +53,42 @@ def plan_learning(
         raise refuse_all(small, machine, joint, folder, first) from None
     notify(Note(describe(choice, machine)))
     return choice
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan, what it takes, and whether that fits the graphics card that was asked for, if one was."""
+
+    plan: Plan
+    forecast: Forecast
+    fits: bool | None
+
+
+def preview_plans(recipe: Finetune, folder: Path, memory_bytes: int | None) -> list[Preview]:
+    """All plans for a graphics card with so much memory free, or without asking for one, the fastest first.
+
+    Only the base's configs must be in `folder`. A card is assumed that computes in bf16 and has all packages.
+    """
+    precision = "bf16" if recipe.precision == "auto" else recipe.precision
+    first = Plan(device="cuda", precision=precision, threads=1, offload="encoders")
+    machine = Machine(memory_bytes or 0, frozenset(MODULES), compiles=False)
+    forecast = Forecaster(folder, recipe)
+    found = [(plan, forecast(plan)) for plan in list_plans(first, recipe, machine)]
+    return [
+        Preview(plan, said, None if memory_bytes is None else said.peak <= machine.budget)
+        for plan, said in found
+    ]
+
+
+def find_configs(name: str, notify: Notify) -> Path:
+    """A folder with at least the configs of a base; of one that is known by name no weights are fetched."""
+    known = find_known(name)
+    return find_base(name, notify) if known is None else fetch_texts(known, notify)
+
+
+def find_free_bytes() -> int | None:
+    """What is free on this machine's graphics card, None without one."""
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
 
 
 def find_machine(device: str, folder: Path) -> Machine:

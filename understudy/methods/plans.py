@@ -154,6 +154,15 @@ def refuse(
 def describe(choice: Choice, machine: Machine | None) -> str:
     """One sentence for the user: how the run computes, and the share of the memory that it takes."""
     plan = choice.plan
+    taken = choice.measured_bytes or choice.forecast_bytes
+    room = "" if taken is None else f", {taken / GIB:.1f} GiB"
+    if room and machine is not None:
+        room += f" of the {machine.free_bytes / GIB:.1f} that are free"
+    return f"Learning on {plan.device} in {say(plan)}{room}."
+
+
+def say(plan: Plan) -> str:
+    """How a plan computes, in a few words."""
     said: list[str] = [plan.precision]
     if plan.quantization != "none":
         said.append(f"the base in {plan.quantization} by {plan.quantizer}")
@@ -163,8 +172,4 @@ def describe(choice: Choice, machine: Machine | None) -> str:
         said.append("blocks fetched when they compute")
     if plan.compiled:
         said.append("compiled")
-    taken = choice.measured_bytes or choice.forecast_bytes
-    room = "" if taken is None else f", {taken / GIB:.1f} GiB"
-    if room and machine is not None:
-        room += f" of the {machine.free_bytes / GIB:.1f} that are free"
-    return f"Learning on {plan.device} in {', '.join(said)}{room}."
+    return ", ".join(said)

@@ -1,0 +1,70 @@
+"""understudy plan, end to end: what fits a card that is not here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.bases.true_shapes import write_sdxl
+from understudy.cli import run_command
+
+
+@pytest.fixture(autouse=True)
+def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+def test_the_table_goes_from_the_fastest_to_the_most_frugal(
+    toy_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["plan", "--base", str(toy_base), "--batch", "2"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert [line.partition("GiB  ")[2] for line in lines] == [
+        "bf16",
+        "bf16, checkpointing segments",
+        "bf16, checkpointing whole",
+        "bf16, the base in int8 by bitsandbytes",
+        "bf16, the base in int8 by bitsandbytes, checkpointing segments",
+        "bf16, the base in int8 by bitsandbytes, checkpointing whole",
+        "bf16, the base in nf4 by bitsandbytes",
+        "bf16, the base in nf4 by bitsandbytes, checkpointing segments",
+        "bf16, the base in nf4 by bitsandbytes, checkpointing whole",
+        "bf16, checkpointing whole, blocks fetched when they compute",
+    ]
+    assert not any(line.startswith("*") for line in lines)
+    assert "--memory-gib" in err
+
+
+def test_an_8_gib_card_learns_sdxl_with_checkpointing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_sdxl(tmp_path / "sdxl")
+    monkeypatch.setattr("understudy.methods.learning_plans.fetch_texts", lambda known, notify: folder)
+    asked = ["plan", "--base", "sdxl", "--memory-gib", "7.5", "--quantization", "none", "--json"]
+    assert run_command(asked) == 0
+    found = json.loads(capsys.readouterr().out)
+    (taken,) = (row for row in found["mib"] if row["taken"])
+    assert taken["plan"] == "bf16, checkpointing whole"
+    assert taken["peak"] == pytest.approx(5.6 * 1024, rel=0.05)
+    assert [row["fits"] for row in found["mib"]] == [False, False, True, True]
+
+
+def test_a_card_that_is_too_small_is_told(toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["plan", "--base", str(toy_base), "--memory-gib", "0.5", "--batch", "100000"]
+    assert run_command(asked) == 0
+    out, err = capsys.readouterr()
+    assert "*" not in out
+    assert err.count("\n") == 1
+    assert "lower --resolution-px" in err
+
+
+def test_what_is_asked_for_is_all_that_is_shown(toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["plan", "--base", str(toy_base), "--checkpointing", "whole", "--quantization", "nf4"]
+    assert run_command(asked) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert run_command(["plan", "--base", "puppet", "--offload", "everything"]) == 2
+    assert "offload" in capsys.readouterr().err
