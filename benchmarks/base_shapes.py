@@ -27,8 +27,6 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
-    Mistral3Config,
-    Mistral3ForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen3Config,
@@ -154,32 +152,6 @@ def _qwen2_5_vl_7b() -> Any:
     }
     return Qwen2_5_VLForConditionalGeneration(
         Qwen2_5_VLConfig(text_config=text, vision_config=sight, tie_word_embeddings=False)
-    )
-
-
-def _mistral_small_24b() -> Any:
-    """Mistral Small 3.2 24B with its eyes; width 5120 is a third of what FLUX.2 dev reads."""
-    text = {
-        "model_type": "mistral",
-        "vocab_size": 131072,
-        "hidden_size": 5120,
-        "intermediate_size": 32768,
-        "num_hidden_layers": 40,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-    }
-    sight = {
-        "model_type": "pixtral",
-        "hidden_size": 1024,
-        "intermediate_size": 4096,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 16,
-        "patch_size": 14,
-        "image_size": 1540,
-    }
-    return Mistral3ForConditionalGeneration(
-        Mistral3Config(text_config=text, vision_config=sight, tie_word_embeddings=False)
     )
 
 
@@ -315,7 +287,6 @@ def _parts() -> Mapping[str, Parts]:
     large = _sd3(num_layers=38, num_attention_heads=38, caption_projection_dim=2432, pos_embed_max_size=192)
     klein4 = _flux2(7680, num_layers=5, num_single_layers=20, num_attention_heads=24, guidance_embeds=False)
     klein9 = _flux2(12288, num_layers=8, num_single_layers=24, num_attention_heads=32, guidance_embeds=False)
-    dev = _flux2(15360)
     of_sd3 = (_clip_l, _open_clip_big_g, _t5_xxl)
     kl4, kl16 = _autoencoder(4), _autoencoder(16)
     return {
@@ -328,7 +299,6 @@ def _parts() -> Mapping[str, Parts]:
         "FLUX": Parts(1024, _flux_transformer, (_clip_l, _t5_xxl), kl16, _ask_flux, 16, JOINT),
         "KLEIN_4B": Parts(1024, klein4[0], (_qwen3_4b,), AutoencoderKLFlux2, klein4[1], 32, FUSED),
         "KLEIN_9B": Parts(1024, klein9[0], (_qwen3_8b,), AutoencoderKLFlux2, klein9[1], 32, FUSED),
-        "FLUX2": Parts(1024, dev[0], (_mistral_small_24b,), AutoencoderKLFlux2, dev[1], 32, FUSED),
         "QWEN": Parts(
             1328,
             QwenImageTransformer2DModel,

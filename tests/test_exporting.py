@@ -15,10 +15,11 @@ from torch import Tensor
 
 from tests.toy_base import make_toy_base
 from tests.toy_character import make_recipe, make_recipe_from_nothing, make_word_recipe
+from understudy.bases.catalog import find_base
 from understudy.domain import Character, Rights, UserError
-from understudy.events import Event, Note
+from understudy.events import Event, Note, Notify, ignore
 from understudy.exporting import Form, export
-from understudy.methods import learn, open_painter
+from understudy.methods import learn, open_painter, opening
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import Adapter
 from understudy.runs import Run, open_run
@@ -210,3 +211,26 @@ def test_what_has_no_such_file_is_refused(plain_base: Path, pip: Character, tmp_
         export(open_run(oft))
     with pytest.raises(UserError, match="safetensors"):
         export(oft, out=tmp_path / "pip.bin")
+
+
+def test_a_base_given_by_a_relative_path_is_found_from_anywhere(
+    plain_base: Path, pip: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(plain_base.parent)
+    run = learn_pip(Path(plain_base.name), pip, tmp_path / "run", steps=1)
+    monkeypatch.chdir(tmp_path)
+    assert [path.is_file() for path in export(run.folder)] == [True]
+
+
+def test_a_base_that_must_be_fetched_anew_is_told_of(
+    plain_base: Path, pip: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(name: str, notify: Notify = ignore) -> Path:
+        notify(Note("fetching"))
+        return find_base(name)
+
+    run = learn_pip(plain_base, pip, tmp_path / "run", steps=1)
+    events: list[Event] = []
+    monkeypatch.setattr(opening, "find_base", fetch)
+    with open_painter(run, notify=events.append):
+        assert Note("fetching") in events

@@ -7,9 +7,11 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
+from understudy.comparisons.asked import Comparison
 from understudy.domain import UserError
 from understudy.options import USUAL_KNOBS, make_recipe, recipe_options
 from understudy.recipes import RECIPES, PromptOnly, is_usual
+from understudy.recipes.tuning import BASE_IS
 
 PRESETS = [(method, preset) for method, recipe in RECIPES.items() for preset in recipe.presets]
 
@@ -90,3 +92,10 @@ def test_every_preset_is_a_recipe_and_is_named_in_the_help(method: str, preset: 
     help_text = next(option.help for option in recipe_options() if option.name == "preset")
     assert help_text
     assert preset in help_text.partition(f"{method}: ")[2].partition(";")[0]
+
+
+def test_all_helps_say_the_same_of_what_a_base_can_be() -> None:
+    kinds = [one for one in (*RECIPES.values(), Comparison) if "base" in one.model_fields]
+    assert len(kinds) > 5
+    for kind in kinds:
+        assert BASE_IS in str(kind.model_fields["base"].description)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +26,15 @@ from understudy.commands.report import report
 from understudy.commands.sheet import sheet
 from understudy.commands.sweep import sweep
 from understudy.commands.verb import Verb
+from understudy.terminal import speaks
 
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_MEMORY = (
+    "The graphics card has too little free memory for this: close what else uses it, take a smaller --batch "
+    "or smaller pictures, or another base (see understudy bases)."
+)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -95,6 +99,11 @@ def run_command(arguments: Sequence[str]) -> int:
         return _mistake(f"{error.format_message()} See: {path} --help")
     except UserError as error:
         return _mistake(str(error))
+    except RuntimeError as error:
+        torch = sys.modules.get("torch")  # which nothing but work on tensors has imported
+        if torch is None or not isinstance(error, torch.OutOfMemoryError):
+            raise
+        return _mistake(NO_MEMORY)
     except OSError as error:
         if error.errno in FULL:
             return _mistake(f"{error.filename or 'The disk'}: {error.strerror}; make room on it.")
@@ -117,7 +126,7 @@ def _after_a_stop(arguments: Sequence[str]) -> str:
 
 
 def _mistake(sentence: str) -> int:
-    if os.environ.get("RANK", "0") == "0":  # the first of several processes speaks for all
+    if speaks():
         click.echo(f"understudy: {sentence}", err=True)
     return MISTAKE
 

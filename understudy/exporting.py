@@ -12,17 +12,18 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.catalog import find_base, find_family, read_layout
 from understudy.bases.layouts import Family
-from understudy.bases.shapes import find_known
+from understudy.bases.shapes import find_shape
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
 from understudy.methods.kohya import DOTTED, FAMILIES, WITH_DOTS, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
+from understudy.methods.opening import base_of
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
-from understudy.recipes import Adapter, Adapting, Recipe, TextualInversion
+from understudy.recipes import Adapter, Adapting, TextualInversion
 from understudy.runs import Checkpoint, Run, StrPath, open_run, write_whole
 
 Form = Literal["kohya", "diffusers"]
@@ -47,7 +48,7 @@ def export(
     where the method or its adapter has no such file.
     """
     opened = open_run(run)
-    form = _find_form(opened.recipe, form, notify)
+    form = _find_form(opened, form, notify)
     slug = re.sub(r"\W+", "-", opened.manifest.name.lower()).strip("-") or "character"
     path = Path(out) if out is not None else opened.folder / EXPORTED_FOLDER / f"{slug}-{form}{ENDING}"
     if path.suffix != ENDING:
@@ -73,10 +74,10 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
     return files
 
 
-def _find_form(recipe: Recipe, form: Form, notify: Notify) -> Form:
-    if form == "diffusers" or not isinstance(recipe, Adapting):
+def _find_form(run: Run, form: Form, notify: Notify) -> Form:
+    if form == "diffusers" or not isinstance(run.recipe, Adapting):
         return form
-    if read_layout(find_base(recipe.base)).family in FAMILIES:
+    if find_family(base_of(run), notify) in FAMILIES:
         return form
     notify(
         Note(
@@ -102,13 +103,14 @@ def _find_checkpoint(run: Run, step: int | None) -> Checkpoint:
 def _pack_adapter(run: Run, recipe: Adapting, form: Form, checkpoint: Checkpoint, notify: Notify) -> bytes:
     path = checkpoint.folder / WEIGHTS_FILE
     tensors = load_file(path)
-    for limit in _limits(run, recipe, form, tensors):
+    base = find_base(base_of(run), notify)
+    for limit in _limits(base, recipe, form, tensors):
         notify(Note(limit))
     facts = describe_learning(run) | describe_for_readers(run, recipe, checkpoint)
     if form == "diffusers":
         with safe_open(path, "pt") as file:
             return pack_weights(tensors, {**file.metadata(), **facts})
-    family = read_layout(find_base(recipe.base)).family
+    family = find_family(base_of(run), notify)
     if family in ("flux", "kontext") and recipe.adapter in OF_LYCORIS:
         raise UserError(
             f"In kohya's form several layers of FLUX are one, which {recipe.adapter} does not allow: "
@@ -126,11 +128,10 @@ def _pack_word(run: Run, checkpoint: Checkpoint, stem: str, notify: Notify) -> b
     return (checkpoint.folder / WORD_FILE).read_bytes()
 
 
-def _limits(run: Run, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor]) -> list[str]:
+def _limits(base: Path, recipe: Adapting, form: Form, tensors: Mapping[str, Tensor]) -> list[str]:
     """What readers of the file do not do as understudy does, a sentence each."""
-    said, base = [], find_base(recipe.base)
-    layout = read_layout(base)
-    if find_known(base) is None:
+    said, layout = [], read_layout(base)
+    if find_shape(base) is None:
         said.append(
             "ComfyUI and A1111 cannot open the base that this adapter fits: for them learn on a base of the "
             "shape of one that they know, e.g. Stable Diffusion 1.5 (--base)."

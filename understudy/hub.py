@@ -18,8 +18,8 @@ from pathlib import Path
 
 import huggingface_hub
 from huggingface_hub import constants
-from huggingface_hub.errors import HTTPError
-from huggingface_hub.utils import logging, tqdm
+from huggingface_hub.errors import HFValidationError, HTTPError
+from huggingface_hub.utils import logging, tqdm, validate_repo_id
 
 from understudy.domain import UserError
 from understudy.events import Cancelled, Notify, Step
@@ -69,6 +69,15 @@ def find_token() -> str | None:
     """From the environment's HF_TOKEN, a Kaggle or Colab secret of that name, or `hf auth login`."""
     token = os.environ.get(TOKEN) or _kaggle_secret() or _colab_secret() or huggingface_hub.get_token()
     return str(token).strip() if token else None
+
+
+def is_repository(name: str) -> bool:
+    """Whether the Hub allows such a name of a repository."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
 
 
 def list_files(repository: str, hub: Hub) -> Listing:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from understudy.bases.recommended import suited_knobs, suited_settings
 from understudy.domain import UserError
+from understudy.events import Notify, ignore
 from understudy.recipes import RECIPES, DrawSettings, Recipe, explain, is_usual
 from understudy.runs import StrPath
 
@@ -69,7 +70,9 @@ def draw_options() -> tuple[click.Option, ...]:
     return tuple(_option(name, knobs[name]) for name in DRAWN)
 
 
-def make_recipe(method: str, given: Mapping[str, object], preset: str | None = None) -> Recipe:
+def make_recipe(
+    method: str, given: Mapping[str, object], preset: str | None = None, notify: Notify = ignore
+) -> Recipe:
     """The recipe of `method` with the knobs that were given, over those of `preset`, if one is named.
 
     Else they are over what suits the base; a preset is what somebody else did, on any base.
@@ -82,7 +85,7 @@ def make_recipe(method: str, given: Mapping[str, object], preset: str | None = N
     with _explaining():
         if preset is not None:
             return recipe.from_preset(preset, given)
-        return recipe.model_validate({**suited_knobs(method, given.get("base")), **given})
+        return recipe.model_validate({**suited_knobs(method, given.get("base"), notify), **given})
 
 
 def is_list(method: str, name: str) -> bool:

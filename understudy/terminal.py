@@ -11,12 +11,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from understudy.events import Cancelled, Event, Note, Notify, Step
+from understudy.events import Cancelled, Event, Note, Notify, Step, ignore
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY_SECONDS = 10.0
+
+
+def speaks() -> bool:
+    """Whether this process is alone, or the first of those that a launcher started, which speaks for all."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -57,6 +62,9 @@ def _interrupts() -> Iterator[list[int]]:
 
 @contextmanager
 def _display() -> Iterator[Notify]:
+    if not speaks():
+        yield ignore
+        return
     if not sys.stderr.isatty():
         yield _Lines()
         return

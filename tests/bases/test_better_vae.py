@@ -13,6 +13,7 @@ from tests.bases.toys import make_toy
 from understudy.bases import opening
 from understudy.bases.fetching import find_better_vae
 from understudy.bases.opening import open_base
+from understudy.domain import UserError
 from understudy.hub import Hub
 from understudy.runs import Plan
 
@@ -44,5 +45,10 @@ def test_it_is_taken_in_half_precision_only(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(opening, "find_better_vae", lambda folder: find_better_vae(folder, hub))
     half = open_base(base, Plan(device="cpu", precision="bf16", threads=1))
     assert (half.pipe.vae.config.scaling_factor, half.pipe.vae.dtype) == (0.5, torch.bfloat16)
+    (better / "diffusion_pytorch_model.safetensors").unlink()
+    (better / "diffusion_pytorch_model.safetensors").write_bytes(b"damaged")
+    monkeypatch.setattr(opening, "find_better_vae", lambda folder: better)
+    with pytest.raises(UserError, match=r"its autoencoder in .* cannot be loaded"):
+        open_base(base, Plan(device="cpu", precision="bf16", threads=1))
     exact = open_base(base, Plan(device="cpu", precision="fp32", threads=1))
     assert exact.pipe.vae.config.scaling_factor != 0.5

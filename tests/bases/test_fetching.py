@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +15,12 @@ from diffusers import StableDiffusionPipeline
 from tests.fake_hub import FakeHub, serving
 from tests.toy_base import make_toy_base
 from understudy.bases import fetching
-from understudy.bases.catalog import PACKAGED
-from understudy.bases.fetching import fetch_base, fetch_texts, fetch_vae, find_fetched
+from understudy.bases.catalog import hash_base
+from understudy.bases.fetching import fetch_base, fetch_texts, fetch_vae, find_fetched, find_on_disk
 from understudy.bases.known import find_known
 from understudy.bases.needed_files import choose_files, variant_of, what_is_missing
+from understudy.bases.packaged import PACKAGED
+from understudy.bases.recommended import suited_knobs
 from understudy.domain import UserError
 from understudy.events import Event, Note, Step
 from understudy.hub import Hub, HubFile
@@ -83,6 +86,9 @@ def test_only_what_is_needed_is_fetched_in_one_precision_and_diffusers_loads_it(
     assert isinstance(events[0], Note)
     assert isinstance(events[-1], Step)
     assert events[-1].phase == f"fetching {TOY}"
+    whole = hash_base(folder)
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"of another tool")
+    assert (what_is_missing(folder), variant_of(folder), hash_base(folder)) == ("", "fp16", whole)
 
 
 def test_what_is_here_is_found_without_the_hub(fake: FakeHub, tmp_path: Path) -> None:
@@ -102,6 +108,27 @@ def test_what_is_here_is_found_without_the_hub(fake: FakeHub, tmp_path: Path) ->
     assert vae is not None
     assert sorted(files_of(vae)) == ["config.json", "diffusion_pytorch_model.safetensors"]
     assert fake.asked > asked
+
+
+def test_without_the_hub_a_whole_base_goes_on_with_its_own_autoencoder(fake: FakeHub, tmp_path: Path) -> None:
+    folder = fetch_base("sdxl", hub=Hub(fake.url, tmp_path))
+    shutil.rmtree(tmp_path / "models--madebyollin--sdxl-vae-fp16-fix")
+    events: list[Event] = []
+    assert fetch_base("sdxl", events.append, Hub("http://127.0.0.1:9", tmp_path)) == folder
+    [note] = events
+    assert isinstance(note, Note)
+    assert "Going on with the autoencoder of sdxl itself" in note.text
+
+
+def test_what_lies_on_the_disk_is_found_by_any_name(fake: FakeHub, tmp_path: Path, toy_base: Path) -> None:
+    hub = Hub(fake.url, tmp_path)
+    names = ("sdxl", TOY, "nowhere", str(tmp_path / "model.safetensors"))
+    assert [find_on_disk(name, hub) for name in names] == [None] * 4
+    assert fake.asked == 0
+    assert find_on_disk(str(toy_base), hub) == toy_base
+    assert find_on_disk("Puppet", hub) == PACKAGED["puppet"]
+    folder = fetch_base(TOY, hub=hub)
+    assert find_on_disk(TOY, hub) == folder
 
 
 def test_broken_download_is_one_sentence_and_the_same_command_goes_on(
@@ -150,7 +177,7 @@ def test_gated_repository_wants_its_licence_accepted_before_anything_long(
 
 def test_names_that_are_none_and_repositories_that_are_no_base(fake: FakeHub, tmp_path: Path) -> None:
     hub = Hub(fake.url, tmp_path)
-    for name in ("sdlx", "./toy", "a/b/c", "so me/toy"):
+    for name in ("sdlx", "./toy", "a/b/c", "so me/toy", "owner/name.git", "a--b/c", "owner/name."):
         with pytest.raises(UserError, match=r"There is no base .*: give one of puppet, klein, sdxl"):
             fetch_base(name, hub=hub)
     assert fake.asked == 0
@@ -168,7 +195,8 @@ def test_puppet_and_folders_need_no_hub(toy_base: Path, monkeypatch: pytest.Monk
         raise AssertionError(arguments)
 
     monkeypatch.setattr(fetching, "list_files", never)
-    assert fetch_base("puppet") == PACKAGED["puppet"]
+    assert fetch_base("puppet") == fetch_base("Puppet") == PACKAGED["puppet"]
+    assert suited_knobs("lora", "Puppet") == {}
     assert fetch_base(str(toy_base)) == toy_base
 
 

@@ -75,7 +75,7 @@ def test_an_adapter_that_was_written_answers_as_it_did(
 def test_the_whole_denoiser_is_learned_as_a_pipeline_of_the_same_readers(
     folder: Path, tmp_path: Path
 ) -> None:
-    few = {"steps": 2, "prior_weight": 0.0, "save_as": "pipeline", "averaging": 0.0, "checkpointing": True}
+    few = {"steps": 2, "prior_weight": 0.0, "save_as": "pipeline", "averaging": 0.0, "checkpointing": "whole"}
     run = learn(make_character(2), make_whole_recipe(folder).model_copy(update=few), tmp_path / "run")
     newest = run.newest()
     assert newest is not None

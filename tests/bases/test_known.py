@@ -150,4 +150,10 @@ def test_rank_batch_and_size_count() -> None:
 def test_freed_encoders_still_count_while_they_read() -> None:
     """With a denoiser in 4 bits it is the reader of prompts that decides."""
     size = sizes.SD35_MEDIUM
-    assert estimate_learning(size, CHECKPOINTED) > size.encoders.billions * 2e9 / 2**30
+    for weights in ("bf16", "nf4"):
+        plan = LearningPlan(weights, checkpointing=True)
+        assert estimate_learning(size, plan) > size.encoders.billions * 2e9 / 2**30
+
+
+def test_no_name_is_no_base() -> None:
+    assert find_known("") is None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from huggingface_hub import constants
 
 from tests.bases.toys import make_toy
 from tests.toy_character import make_character
+from understudy.bases import fetching
 from understudy.bases.layouts import Family
 from understudy.bases.recommended import DRAWING, recommended_knobs, suited_knobs, suited_settings
 from understudy.domain import UserError
 from understudy.methods import learn
 from understudy.options import draw_settings, make_recipe
-from understudy.recipes import PUPPET, RECIPES, Adapting, DrawSettings
+from understudy.recipes import PUPPET, RECIPES, Adapting, DrawSettings, PromptOnly
 from understudy.runs import open_run
 
 
@@ -55,3 +58,18 @@ def test_a_run_is_drawn_as_its_base_wants_unless_told_otherwise(tmp_path: Path) 
 def test_a_base_that_is_not_there_is_a_mistake() -> None:
     with pytest.raises(UserError, match="no base 'nowhere'"):
         make_recipe("lora", {"base": "nowhere"})
+
+
+def test_settings_of_a_run_are_found_without_fetching_its_base(
+    toy_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr(fetching, "list_files", never)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    run = learn(make_character(1), PromptOnly(base=str(toy_base), description="a girl"), tmp_path / "run")
+    manifest = json.loads((run.folder / "run.json").read_text())
+    for name, expected in (("somebody/toy", DrawSettings()), ("klein", DrawSettings(steps=50, guidance=4.0))):
+        (run.folder / "run.json").write_text(json.dumps({**manifest, "base": name}))
+        assert suited_settings(run.folder) == expected

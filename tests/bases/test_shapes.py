@@ -12,7 +12,7 @@ from tests.bases.toys import FAMILIES, make_toy
 from tests.toy_character import make_character, make_recipe
 from understudy.bases.catalog import INDEX_FILE
 from understudy.bases.layouts import LAYOUTS, Family
-from understudy.bases.shapes import find_known
+from understudy.bases.shapes import find_shape
 from understudy.exporting import export
 from understudy.methods import learn
 
@@ -62,13 +62,13 @@ def write_folder(family: Family, config: dict[str, object], folder: Path) -> Pat
 def test_a_known_shape_has_its_name(
     family: Family, config: dict[str, object], architecture: str | None, tmp_path: Path
 ) -> None:
-    known = find_known(write_folder(family, config, tmp_path))
+    known = find_shape(write_folder(family, config, tmp_path))
     assert (known.architecture if known else None) == architecture
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_toy_is_taken_for_none_of_them(family: Family, tmp_path: Path) -> None:
-    assert find_known(make_toy(family, tmp_path)) is None
+    assert find_shape(make_toy(family, tmp_path)) is None
 
 
 def test_what_an_exported_file_says_of_a_flow(tmp_path: Path) -> None:

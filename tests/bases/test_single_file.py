@@ -59,7 +59,6 @@ KINDS: list[tuple[str, Shapes]] = [
     ("flux-schnell", FLUX),
     ("klein", FLUX2 | {"txt_in.weight": (3072, 7680)}),
     ("klein-9b", FLUX2 | {"txt_in.weight": (4096, 12288)}),
-    ("flux2", with_prefix(FLUX2 | {"txt_in.weight": (6144, 15360)})),
     ("qwen", {"transformer_blocks.0.img_mod.1.weight": (18432, 3072), "img_in.weight": (3072, 64)}),
     ("zimage", with_prefix({"layers.0.adaLN_modulation.0.weight": (15360, 256)})),
 ]
@@ -77,6 +76,7 @@ NONE_OF_THEM: list[tuple[str, Shapes]] = [
     ("of no kind that is known", SD3),  # Stable Diffusion 3, not 3.5
     ("of no kind that is known", FLUX | {"distilled_guidance_layer.in_proj.weight": (1, 1)}),  # Chroma
     ("of no kind that is known", FLUX2 | {"txt_in.weight": (1, 99)}),
+    ("of no kind that is known", with_prefix(FLUX2 | {"txt_in.weight": (6144, 15360)})),  # FLUX.2 dev
     ("of no kind that is known", FLUX2),
     ("for filling in", unet(768, 9) | WHOLE_SD),
     ("for filling in", DEV | {"img_in.weight": (3072, 384)}),

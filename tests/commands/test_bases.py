@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import constants
 
+from tests.commands.calling import mistake
 from understudy.bases import machine
 from understudy.bases.known import KNOWN
 from understudy.bases.machine import Gpu
@@ -97,3 +99,13 @@ def test_help_says_what_else_can_be_a_base(capsys: pytest.CaptureFixture[str]) -
     assert run_command(["bases", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "repository of the Hub, a folder or a .safetensors file" in text
+
+
+def test_a_card_that_is_full_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(machine, "find_gpu", full)
+    assert "too little free memory" in mistake(capsys, "bases")

@@ -10,9 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from tests.commands.calling import learn_arguments, mistake
+from understudy.bases import fetching
 from understudy.cli import run_command
+from understudy.domain import UserError
+from understudy.hub import Hub, Listing
 
 
 def test_learn_writes_a_run(run: Path, toy_base: Path) -> None:
@@ -118,3 +122,22 @@ def test_a_run_refuses_another_recipe(
     arguments = learn_arguments(drawings, toy_base, run, steps=3)
     assert "rank" in mistake(capsys, *arguments, "--rank", "4")
     assert "name" in mistake(capsys, *arguments, "--name", "Jo")
+
+
+def test_a_base_known_by_name_is_fetched_last_of_all(
+    drawings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(repository: str, hub: Hub) -> Listing:
+        raise UserError(f"{repository} is asked for.")
+
+    monkeypatch.setattr(fetching, "list_files", unreachable)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "empty").mkdir()
+    given: list[str | Path] = ["--name", "Mo", "--run", tmp_path / "run", "--base", "flux"]
+    assert "no drawing" in mistake(capsys, "learn", tmp_path / "empty", *given)
+    assert "without --vectors" in mistake(capsys, "learn", drawings, *given, "--vectors", "2")
+    assert "--base klein" in mistake(capsys, "learn", drawings, *given, "--method", "reference")
+    assert "FLUX.1-dev is asked for" in mistake(capsys, "learn", drawings, *given)
+    assert "somebody/toy is asked for" in mistake(
+        capsys, "learn", tmp_path / "empty", *given, "--base", "somebody/toy"
+    )

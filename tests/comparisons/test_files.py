@@ -144,3 +144,7 @@ def test_the_studys_axes_can_be_read(name: str, tmp_path: Path) -> None:
     rates = [run.recipe.model_dump()["learning_rate"] for run in plan.runs[:7]]
     if name == "learning-rates":
         assert rates == [0.1, 0.01, 0.001, 0.0001, 5e-05, 1e-05, 1e-06]
+
+
+def test_a_base_may_be_a_name(tmp_path: Path) -> None:
+    assert read_comparison(write(tmp_path, 'base = "klein"\n' + HERO + ROW)).base == "klein"

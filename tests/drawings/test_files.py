@@ -59,7 +59,7 @@ def test_a_bad_file_is_one_sentence_and_exit_code_2(
     folder = tmp_path / "drawings"
     folder.mkdir()
     (folder / name).write_bytes(make())
-    elsewhere = ["--run", str(tmp_path / "run"), "--base", str(tmp_path / "no base")]
+    elsewhere = ["--run", str(tmp_path / "run")]
     assert run_command(["learn", str(folder), "--name", "Mo", *elsewhere]) == 2
     out, err = capsys.readouterr()
     assert out == ""

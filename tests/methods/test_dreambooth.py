@@ -11,14 +11,16 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
+from tests.bases.toys import at_toy_size, make_toy
 from tests.toy_character import make_whole_recipe
 from understudy.bases.catalog import find_base
+from understudy.bases.opening import open_base
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import Character, Picture, Scene
 from understudy.methods import learn, open_painter
 from understudy.methods.whole_weights import CREDITS_FILE, DIFFERENCE_FILE, PIPELINE_FOLDER
 from understudy.recipes import DrawSettings, PromptOnly
-from understudy.runs import STATE_FILE, Run
+from understudy.runs import STATE_FILE, Plan, Run
 
 SCENE = Scene("a picture of Pip sad", 7)
 SETTINGS = DrawSettings(steps=4, guidance=3.0)
@@ -147,3 +149,12 @@ def test_class_pictures_are_drawn_once_and_kept(prompted_base: Path, pip: Charac
     times = [file.stat().st_mtime_ns for file in files]
     learned(pip, prompted_base, tmp_path, steps=2)
     assert times == [file.stat().st_mtime_ns for file in files]
+
+
+def test_a_base_that_looks_at_pictures_still_can(pip: Character, tmp_path: Path) -> None:
+    with at_toy_size():
+        base = make_toy("qwen-edit", tmp_path / "base")
+        run = learned(pip, base, tmp_path / "run", steps=1, snapshot_every=1, views=1, save_as="pipeline")
+        folder = find_base(str(newest(run) / PIPELINE_FOLDER))
+        opened = open_base(folder, Plan(device="cpu", precision="fp32", threads=1))
+        assert opened.referring_pipe(None).processor is not None

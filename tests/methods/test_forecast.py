@@ -62,12 +62,12 @@ def measure(folder: Path, recipe: Finetune, plan: Plan) -> int:
     return most
 
 
-def assert_forecast(folder: Path, kind: type[Finetune], checkpointing: str) -> None:
+def assert_forecast(folder: Path, kind: type[Finetune], checkpointing: str, rel: float) -> None:
     recipe = kind.model_validate({"base": str(folder), "batch": 4})
     plan = Plan.model_validate(CPU.model_dump() | {"checkpointing": checkpointing})
     said, found = Forecaster(folder, recipe)(plan), measure(folder, recipe, plan)
     assert said.weights + said.learned + said.step == pytest.approx(
-        said.weights + said.learned + found, rel=0.1
+        said.weights + said.learned + found, rel=rel
     )
     # Who listens to a backward pass makes it add where it would else have added in place.
     assert 0.9 * found < said.step < 1.15 * found
@@ -75,13 +75,14 @@ def assert_forecast(folder: Path, kind: type[Finetune], checkpointing: str) -> N
 
 @pytest.mark.parametrize("checkpointing", ["none", "whole"])
 def test_it_is_what_the_allocator_counts(checkpointing: str, folder: Path) -> None:
-    assert_forecast(folder, DreamBoothLora, checkpointing)
+    # Of a toy nearly all is the step's, whose backward pass is counted up to 15% too high, as said above.
+    assert_forecast(folder, DreamBoothLora, checkpointing, 0.15)
 
 
 @pytest.mark.parametrize("checkpointing", get_args(Checkpointing))
 @pytest.mark.parametrize("kind", [DreamBoothLora, DreamBooth, TextualInversion])
 def test_so_it_is_for_the_embedded_base(kind: type[Finetune], checkpointing: str) -> None:
-    assert_forecast(find_base(PUPPET), kind, checkpointing)
+    assert_forecast(find_base(PUPPET), kind, checkpointing, 0.1)
 
 
 def test_a_hollow_base_has_the_shapes_of_the_whole(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from PIL import Image
 
+from tests.bases.toys import make_toy
 from understudy.bases.base import Base
+from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, Sketch, UserError
 from understudy.events import Event, Note, Step
@@ -151,3 +154,15 @@ def autoencoded(base: Base) -> np.ndarray:
 
 def _tensor(pixels: Pixels) -> torch.Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+@pytest.mark.parametrize("family", ["flux", "sdxl"])
+def test_a_picture_is_the_same_beside_one_with_a_negative_prompt(family: Family, tmp_path: Path) -> None:
+    base = open_base(make_toy(family, tmp_path), Plan(device="cpu", precision="fp32", threads=1))
+    painter = PipelinePainter(base, lambda prompt: prompt, {})
+    scenes = [SCENES[0], replace(SCENES[1], negative="a hat")]
+    settings = DrawSettings(steps=3, guidance=4.0, batch=2)
+    together = list(painter(scenes, settings))
+    for scene, picture in zip(scenes, together, strict=True):
+        (alone,) = painter([scene], settings)
+        assert np.abs(alone.pixels.astype(int) - picture.pixels).max() <= 1

@@ -186,3 +186,11 @@ def test_one_sentence_tells_the_choice() -> None:
     assert describe(Choice(FIRST.model_copy(update={"compiled": True})), None) == (
         "Learning on cuda in bf16, compiled."
     )
+
+
+def test_a_pull_reads_weights_as_they_are() -> None:
+    plans = list_plans(FIRST, DreamBoothLora(pull=0.1), card(24))
+    assert {plan.quantization for plan in plans} == {"none"}
+    assert plans[-1].offload == "blocks"
+    with pytest.raises(ValueError, match="leave quantization out, or pull"):
+        DreamBoothLora(pull=0.1, quantization="nf4")

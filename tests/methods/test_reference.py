@@ -177,3 +177,13 @@ def test_bases_and_methods_that_can_be_shown_nothing_refuse(toy_base: Path, tmp_
         run = learn(pip, recipe, tmp_path / recipe.method)
         with open_painter(run) as painter, pytest.raises(UserError, match="leave"):
             painter.canvas(DrawSettings(references=1))
+
+
+def test_a_base_given_by_a_relative_path_is_found_from_anywhere(
+    klein: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(klein.parent)
+    run = learn(make_character(2), Reference(base=f"./{klein.name}"), tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    with open_painter(run):
+        pass

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.bases.toys import make_toy
 from tests.reports.reading_pages import Page, read_page
 from tests.toy_character import make_character, make_recipe
 from understudy.cli import commands
@@ -29,6 +30,7 @@ from understudy.options import make_recipe as recipe_of
 from understudy.provenance import COMPOSITE, DIGITAL_SOURCE_TYPE, FLATTENED, read_record, write_picture
 from understudy.recipes import (
     DreamBooth,
+    Finetune,
     FromNothing,
     Gan,
     PromptOnly,
@@ -263,7 +265,20 @@ def test_faults_say_what_was_asked_for_and_is_not_there() -> None:
         ScratchDiffusion.from_preset("thesis", {"captions": True}),
     ],
 )
-def test_the_learn_command_makes_the_same_recipe(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_learn_command_makes_the_same_recipe(recipe: Recipe, toy_base: Path, tmp_path: Path) -> None:
+    if isinstance(recipe, Finetune) and recipe.base == "a base":
+        recipe = recipe.model_copy(update={"base": str(toy_base)})
+    assert_repeated(recipe, tmp_path)
+
+
+def test_the_learn_command_knows_what_suits_a_base(tmp_path: Path) -> None:
+    base = str(make_toy("sdxl", tmp_path / "base"))
+    assert_repeated(recipe_of("dreambooth-lora", {"base": base}), tmp_path)
+    assert_repeated(recipe_of("dreambooth-lora", {"base": base, "learning_rate": 3e-3}), tmp_path / "b")
+
+
+def assert_repeated(recipe: Recipe, tmp_path: Path) -> None:
+    tmp_path.mkdir(exist_ok=True)
     run = make_run(tmp_path / "a run", make_character(), recipe)
     words = shlex.split(learn_command(run, recipe, None))
     assert words[:3] == ["understudy", "learn", "DRAWINGS"]

@@ -216,6 +216,14 @@ class Base(ABC):
         """Teach the base a word, as `words.add_word` says; returns its vectors for each of its readers."""
         raise UserError(NO_WORDS)
 
+    def _to_encoder(self, pixels: Tensor) -> Tensor:
+        """Pixels as the autoencoder takes them, where it works: a pipeline that offloads fetches it there.
+
+        One without weights (`hollow.py`) is nowhere.
+        """
+        vae = self.pipe.vae
+        return pixels.to(vae.device if vae.device.type == "meta" else self.plan.device, vae.dtype)
+
     def _computing(self) -> torch.autocast:
         """In the plan's precision, whatever the weights' own."""
         device, precision = torch.device(self.plan.device), self.plan.precision

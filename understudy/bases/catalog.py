@@ -9,7 +9,8 @@ from typing import Any
 
 from understudy.bases.fetching import fetch_base, is_in_the_hub
 from understudy.bases.hashing import hash_file
-from understudy.bases.layouts import Layout, find_layout, find_other_part
+from understudy.bases.known import find_known
+from understudy.bases.layouts import Family, Layout, find_layout, find_other_part
 from understudy.bases.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
 from understudy.bases.packaged import PACKAGED
 from understudy.bases.prompting import PROMPTING_FILE
@@ -29,6 +30,17 @@ def find_base(name: str, notify: Notify = ignore) -> Path:
     folder = fetch_base(name, notify)
     read_layout(folder)
     return folder
+
+
+def find_family(name: str, notify: Notify = ignore) -> Family:
+    """Of which family a base is; one that is known by name is not fetched for that.
+
+    Raises `UserError` as `find_base` does.
+    """
+    known = find_known(name)
+    if known is not None and is_in_the_hub(name):
+        return known.family
+    return read_layout(find_base(name, notify)).family
 
 
 def read_layout(folder: Path) -> Layout:

@@ -59,9 +59,10 @@ def open_single_file(
     known = recognise(path)
     if family is not None and known.family != family:
         raise UserError(f"{path} is a base of the family {known.family}, not {family}: give another file.")
-    folder = hub.folder.parent / "understudy" / f"{path.stem}-{_mark(path)}"
-    if folder.is_dir() and not what_is_missing(folder):
-        return folder
+    here = find_converted(path, hub)
+    if here is not None:
+        return here
+    folder = _place(path, hub)
     draft = folder.with_name(f".{folder.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     notify(Note(f"Making a base of {path}, in {folder}; this is done once."))
@@ -75,6 +76,16 @@ def open_single_file(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def find_converted(path: Path, hub: Hub = OWN) -> Path | None:
+    """The folder that was made of a file, if it was and the file is still the same."""
+    folder = _place(path, hub) if path.is_file() else None
+    return folder if folder and folder.is_dir() and not what_is_missing(folder) else None
+
+
+def _place(path: Path, hub: Hub) -> Path:
+    return hub.folder.parent / "understudy" / f"{path.stem}-{_mark(path)}"
 
 
 def _mark(path: Path) -> str:

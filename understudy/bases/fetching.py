@@ -16,7 +16,7 @@ from understudy.bases.packaged import PACKAGED
 from understudy.bases.single_file import PICKLES
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
-from understudy.hub import Hub, Listing, download, find_cached, list_files
+from understudy.hub import Hub, Listing, download, find_cached, is_repository, list_files
 
 REPOSITORY = re.compile(r"(https://(huggingface\.co|hf\.co)/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)/?")
 VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
@@ -31,11 +31,10 @@ def fetch_base(name: str, notify: Notify = ignore, hub: Hub = OWN) -> Path:
     What is not on the disk is fetched, the autoencoder that it is better used with as well, and told of as
     `Step`s in MB. Raises `UserError`: no such base, a folder that is not whole, something wrong with the Hub.
     """
-    packaged = PACKAGED.get(name)
-    if packaged is not None:
-        return packaged
     known = find_known(name)
     is_short = known is not None and "/" not in name  # as "puppet" is before a folder that is called so
+    if known is not None and is_short and known.name in PACKAGED:
+        return PACKAGED[known.name]
     folder = Path(name).expanduser()
     if folder.is_dir() and not is_short:
         return _whole(folder, OPTIONAL)
@@ -43,9 +42,17 @@ def fetch_base(name: str, notify: Notify = ignore, hub: Hub = OWN) -> Path:
         from understudy.bases.converting import open_single_file  # which needs torch, and this module
 
         return open_single_file(folder, notify=notify, hub=hub)
-    fetched = _fetch_repository(known.repository if known else _read_repository(name), hub, notify)
-    if known is not None:
+    if known is None:
+        return _fetch_repository(_read_repository(name), hub, notify)
+    here = find_fetched(known, hub)
+    try:
+        fetched = here or _fetch_repository(known.repository, hub, notify)
         fetch_vae(known, notify, hub)
+    except UserError as error:
+        if here is None:
+            raise
+        notify(Note(f"Going on with the autoencoder of {known.name} itself: {error}"))
+        return here
     return fetched
 
 
@@ -83,12 +90,27 @@ def find_fetched(known: KnownBase, hub: Hub = OWN) -> Path | None:
     return PACKAGED.get(known.name) or _find_whole(known.repository, hub)
 
 
+def find_on_disk(name: str, hub: Hub = OWN) -> Path | None:
+    """Where a base as in `fetch_base` lies, if it is on the disk whole; the Hub is not asked."""
+    known, folder = find_known(name), Path(name).expanduser()
+    if known is not None and is_in_the_hub(name):
+        return find_fetched(known, hub)
+    if folder.is_dir():
+        return None if what_is_missing(folder, left_out=OPTIONAL) else folder
+    if folder.suffix.lower() == ".safetensors":
+        from understudy.bases.converting import find_converted  # which needs torch, and this module
+
+        return find_converted(folder, hub)
+    repository = _match_repository(name)
+    return _find_whole(repository, hub) if repository else None
+
+
 def is_in_the_hub(name: str) -> bool:
     """Whether a name is a short one, or a repository's, and not a folder or a file on the disk."""
     known = find_known(name)
     if known is not None:
         return "/" not in name or not Path(name).is_dir()
-    return REPOSITORY.fullmatch(name) is not None and not Path(name).expanduser().exists()
+    return _match_repository(name) is not None and not Path(name).expanduser().exists()
 
 
 def find_better_vae(folder: Path, hub: Hub = OWN) -> Path | None:
@@ -142,10 +164,15 @@ def _whole(folder: Path, left_out: Collection[str] = ()) -> Path:
 
 
 def _read_repository(name: str) -> str:
-    match = REPOSITORY.fullmatch(name)
-    if match is None:
+    repository = _match_repository(name)
+    if repository is None:
         names = ", ".join(known.name for known in KNOWN)
         raise UserError(
             f"There is no base {name!r}: give one of {names}, a repository (owner/name) or a folder."
         )
-    return match["name"]
+    return repository
+
+
+def _match_repository(name: str) -> str | None:
+    match = REPOSITORY.fullmatch(name)
+    return match["name"] if match and is_repository(match["name"]) else None

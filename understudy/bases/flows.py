@@ -81,7 +81,7 @@ class FlowBase(Base):
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """See `unets.encode_image`."""
-        return encode_image(self.pipe.vae, pixels_B3HW)
+        return encode_image(self.pipe.vae, self._to_encoder(pixels_B3HW))
 
 
 def shift_for(config: Mapping[str, Any], num_places: int) -> float:

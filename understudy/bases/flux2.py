@@ -116,7 +116,7 @@ class Flux2Base(Base):
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """Patches (B, 4C, H/2, W/2), evened out by the mean and deviation that the autoencoder knows."""
         vae = self.pipe.vae
-        found = vae.encode(pixels_B3HW.to(vae.device, vae.dtype)).latent_dist
+        found = vae.encode(self._to_encoder(pixels_B3HW)).latent_dist
         mean, std = (F.pixel_unshuffle(part.float(), PATCH) for part in (found.mean, found.std))
         middle, spread = self._statistics()
         return Latents((mean - middle) / spread, std / spread)
@@ -136,8 +136,8 @@ class Flux2Base(Base):
                 timestep=times_B / self.objective.num_times,
                 guidance=None,
                 encoder_hidden_states=hidden,
-                txt_ids=_number_places(1, 1, hidden.shape[1]).to(noisy.device),
-                img_ids=_number_places(height, width, 1).to(noisy.device),
+                txt_ids=_number_places(1, 1, hidden.shape[1]).to(noisy.device, non_blocking=True),
+                img_ids=_number_places(height, width, 1).to(noisy.device, non_blocking=True),
                 return_dict=False,
             )[0]
         return answer.float().transpose(1, 2).reshape(noisy.shape)

@@ -259,4 +259,4 @@ KNOWN = (
 def find_known(name: str) -> KnownBase | None:
     """The base of this short name or this repository, in any case of letters, if it is known."""
     wanted = name.lower()
-    return next((one for one in KNOWN if wanted in (one.name, one.repository.lower())), None)
+    return next((one for one in KNOWN if wanted and wanted in (one.name, one.repository.lower())), None)

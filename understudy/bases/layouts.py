@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Family = Literal["sd1", "sdxl", "sd3", "flux", "kontext", "flux2", "qwen", "qwen-edit", "zimage"]
-WITHOUT_WEIGHTS = ("tokenizer", "scheduler", "processor")
 """What the names of parts begin with that have none."""
 TRANSFORMERS, DIFFUSERS = "transformers", "diffusers"
 

@@ -7,8 +7,9 @@ Learning: the weights, the adapter, and one step:
     step        what is alive at once (`bases/sizes.py`), as pictures' area and their number grow, and
                 0.6 GiB per megapixel that kernels take beside tensors
 
-Encoding comes first: the readers of the prompt and the autoencoder, without the denoiser. Whoever frees them
-afterwards needs the larger of the two, whoever keeps them the sum.
+Encoding comes first: the readers of the prompt and the autoencoder, without the denoiser; they are never
+quantised (`bases/quantizing.py`). Whoever frees them afterwards needs the larger of the two, whoever keeps
+them the sum.
 
 With 0.6 GiB the estimate meets SimpleTuner's measurements of the U-Nets (SDXL 13.03 and 6.53 GiB, SD 1.x 2.87
 and 1.98 GiB without and with checkpointing, batch 1, H100, its
@@ -50,13 +51,12 @@ class LearningPlan:
 
 @dataclass(frozen=True)
 class DrawingPlan:
-    """How frugally to draw: all parts on the card at once, or each only while it works."""
+    """How frugally to draw, in half precision: all parts on the card at once, or each only while it works."""
 
-    weights: Weights
     at_once: bool
 
     def __str__(self) -> str:
-        return self.weights if self.at_once else f"{self.weights}, part by part"
+        return "bf16" if self.at_once else "bf16, part by part"
 
 
 LEARNING_PLANS = (
@@ -67,12 +67,7 @@ LEARNING_PLANS = (
     LearningPlan("nf4", checkpointing=True),
 )
 """The fastest first."""
-DRAWING_PLANS = (
-    DrawingPlan("bf16", at_once=True),
-    DrawingPlan("bf16", at_once=False),
-    DrawingPlan("int8", at_once=False),
-    DrawingPlan("nf4", at_once=False),
-)
+DRAWING_PLANS = (DrawingPlan(at_once=True), DrawingPlan(at_once=False))
 """The fastest first."""
 
 
@@ -83,7 +78,7 @@ def estimate_learning(
     side = size.side_px if side_px is None else side_px
     area = (side / size.side_px) ** 2
     kernels = _kernels_gib(side)
-    readers = weights_gib(size.encoders, plan.weights) + weights_gib(size.vae, "bf16")
+    readers = weights_gib(size.encoders, "bf16") + weights_gib(size.vae, "bf16")
     encoding = size.encoding_gib * area + kernels
     step = (size.checkpointed_gib if plan.checkpointing else size.whole_gib) * area + kernels
     adapter = size.adapter_millions * 1e6 * rank / ADAPTER_RANK * ADAPTER_BYTES_PER_VALUE / GIB
@@ -97,8 +92,7 @@ def estimate_drawing(size: Size, plan: DrawingPlan, side_px: int | None = None) 
     """GiB at the peak of drawing one picture with guidance, at the base's own size unless told."""
     side = size.side_px if side_px is None else side_px
     area = (side / size.side_px) ** 2
-    denoiser, encoders = weights_gib(size.denoiser, plan.weights), weights_gib(size.encoders, plan.weights)
-    vae = weights_gib(size.vae, "bf16")
+    denoiser, encoders, vae = (weights_gib(part, "bf16") for part in (size.denoiser, size.encoders, size.vae))
     denoising, decoding = size.drawing_gib * area, size.decoding_gib * area
     if plan.at_once:
         return denoiser + encoders + vae + max(denoising, decoding) + _kernels_gib(side)

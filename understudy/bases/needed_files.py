@@ -110,10 +110,13 @@ def what_is_missing(folder: Path, but_weights: bool = False, left_out: Collectio
 
 
 def variant_of(folder: Path) -> str | None:
-    """What diffusers must be told as `variant` to load a folder: "fp16" if it has no other weights."""
-    parts = [one for one in folder.iterdir() if one.is_dir() and is_weighted(one.name)]
-    found = [_variants(_list_names(part)) for part in parts]
-    return HALF if found and all(HALF in one and None not in one for one in found) else None
+    """What diffusers must be told as `variant` to load a folder: "fp16" if all parts have such weights.
+
+    So it is chosen by `choose_files`, too; what else came into a shared folder changes nothing.
+    """
+    parts = [one for one in parts_of(read_index(folder / INDEX_FILE)) if is_weighted(one)]
+    found = [_variants(_list_names(folder / part)) for part in parts if (folder / part).is_dir()]
+    return HALF if found and all(HALF in one for one in found) else None
 
 
 def _what_weights_lack(part: Path, names: Sequence[str], variant: str | None) -> str:

@@ -51,13 +51,9 @@ def open_base(
     kind = find_kind(layout.family)
     dtype = DTYPES[plan.precision]
     given: dict[str, Any] = {part: None for part in layout.optional if not (folder / part).is_dir()}
-    better_vae = find_better_vae(folder)
-    if better_vae is not None and plan.precision != "fp32":
-        given["vae"] = AutoencoderKL.from_pretrained(
-            better_vae, torch_dtype=dtype, local_files_only=True, use_safetensors=True
-        )
+    better_vae = None if plan.precision == "fp32" else find_better_vae(folder)
     quantized = configure(plan.quantization, plan.quantizer, layout.denoiser, dtype)
-    pipe = _load(kind, folder, dtype, quantized, given)
+    pipe = _load(kind, folder, dtype, quantized, given, better_vae)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False).eval()
@@ -102,13 +98,21 @@ def _speed_up(pipe: Any, plan: Plan) -> None:
 
 
 def _load(
-    kind: type[Base], folder: Path, dtype: torch.dtype, quantized: Any, given: Mapping[str, Any]
+    kind: type[Base],
+    folder: Path,
+    dtype: torch.dtype,
+    quantized: Any,
+    given: Mapping[str, Any],
+    vae: Path | None,
 ) -> Any:
+    """The pipeline, with the autoencoder of the folder `vae` in place of its own, if one is given."""
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the libraries' next major releases will change
         try:
+            if vae is not None:
+                given = {**given, "vae": _load_vae(vae, dtype)}
             pipe = (kind.opens_with or kind.draws_with).from_pretrained(
                 folder,
                 variant=variant_of(folder),
@@ -121,9 +125,16 @@ def _load(
             )
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)
-            raise UserError(f"The base in {folder} cannot be loaded ({what}): get it again.") from error
+            folders = f"{folder}, or its autoencoder in {vae}," if vae else f"{folder}"
+            raise UserError(f"The base in {folders} cannot be loaded ({what}): get it again.") from error
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(
+        folder, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+    )
 
 
 def _first_line(error: Exception) -> str:

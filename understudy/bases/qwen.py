@@ -93,7 +93,7 @@ class QwenBase(Base):
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """Latents of the only frame, less their mean and over their deviation, as the config states them."""
         vae = self.pipe.vae
-        found = vae.encode(pixels_B3HW[:, :, None].to(vae.device, vae.dtype)).latent_dist
+        found = vae.encode(self._to_encoder(pixels_B3HW[:, :, None])).latent_dist
         mean, std = found.mean[:, :, 0].float(), found.std[:, :, 0].float()
         middle, spread = (
             torch.tensor(stated).to(mean)[:, None, None]

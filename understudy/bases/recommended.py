@@ -9,13 +9,18 @@ own defaults for drawing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.fetching import find_on_disk
 from understudy.bases.known import find_known
 from understudy.bases.layouts import Family
 from understudy.bases.packaged import PACKAGED
+from understudy.bases.shapes import find_shape
 from understudy.domain import UserError
+from understudy.events import Notify, ignore
 from understudy.recipes import DrawSettings
 from understudy.runs import Run, StrPath, open_run
 
@@ -87,10 +92,11 @@ def recommended_knobs(family: Family, method: str) -> Knobs:
             return {}
 
 
-def suited_knobs(method: str, base: object) -> Knobs:
+def suited_knobs(method: str, base: object, notify: Notify = ignore) -> Knobs:
     """The recommended knobs for a base, by its name or folder; none for the one that comes with the package.
 
-    Raises `UserError` as `find_base` does, and for a base that is good for drawing only.
+    One that is not known by name is fetched, as only its files say what it is. Raises `UserError` as
+    `find_base` does, and for a base that is good for drawing only.
     """
     known = find_known(str(base))
     if known is not None and not known.learns and method in TRAINING:
@@ -98,15 +104,18 @@ def suited_knobs(method: str, base: object) -> Knobs:
             f"{known.name} is for drawing alone, learning would undo what makes it fast: "
             "learn on another (see understudy bases)."
         )
-    family = _find_family(base)
+    family = _find_family(base, partial(find_base, notify=notify))
     return {} if family is None else recommended_knobs(family, method)
 
 
 def suited_settings(run: StrPath | Run) -> DrawSettings:
-    """The settings of drawing that suit the base of a run: its makers' where it is known, or its family's."""
+    """The settings of drawing that suit the base of a run: its makers' where it is known, or its family's.
+
+    Nothing is fetched for that: of a base that is not there the settings' own defaults are taken.
+    """
     opened = run if isinstance(run, Run) else open_run(run)
     base = opened.manifest.base
-    family, known = _find_family(base), find_known(str(base))
+    family, known = _find_family(base, find_on_disk), find_known(str(base))
     if family is None:
         return DrawSettings()
     if known is not None:
@@ -114,8 +123,15 @@ def suited_settings(run: StrPath | Run) -> DrawSettings:
     return DrawSettings.model_validate(DRAWING[family])
 
 
-def _find_family(base: object) -> Family | None:
-    if base is None or base in PACKAGED:
+def _find_family(base: object, find: Callable[[str], Path | None]) -> Family | None:
+    if base is None:
         return None
     known = find_known(str(base))
-    return known.family if known is not None else read_layout(find_base(str(base))).family
+    if known is not None:
+        return None if known.name in PACKAGED else known.family
+    folder = find(str(base))
+    if folder is None:
+        return None
+    family = read_layout(folder).family
+    # Of the layout of Stable Diffusion 1.x but not of its size: a small base, as the one of the package.
+    return None if family == "sd1" and find_shape(folder) is None else family

@@ -49,7 +49,7 @@ class Sd1Base(Base):
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """See `unets.encode_image`."""
-        return encode_image(self.pipe.vae, pixels_B3HW)
+        return encode_image(self.pipe.vae, self._to_encoder(pixels_B3HW))
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:

@@ -19,7 +19,7 @@ CONTEXT = "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
 """Where a U-Net looks at the prompt: its second side is how wide the prompt's reader is."""
 BY_CONTEXT = {768: "sd15", 1024: "sd21", 2048: "sdxl"}
 READS_FLUX2 = "txt_in.weight"
-BY_WIDTH_READ = {7680: "klein", 12288: "klein-9b", 15360: "flux2"}
+BY_WIDTH_READ = {7680: "klein", 12288: "klein-9b"}
 INPUT_CHANNELS = {
     "sd1": ("input_blocks.0.0.weight", 4),
     "sdxl": ("input_blocks.0.0.weight", 4),

@@ -159,19 +159,6 @@ KLEIN_9B = Size(
     decoding_gib=1.50,
 )
 
-FLUX2 = Size(
-    side_px=1024,
-    denoiser=Count(32.2233, 32.2233),
-    encoders=Count(24.0114, 22.6681),
-    vae=Count(0.0840, 0.0021),
-    adapter_millions=83.36,
-    drawing_gib=2.27,
-    whole_gib=77.66,
-    checkpointed_gib=5.44,
-    encoding_gib=1.26,
-    decoding_gib=1.50,
-)
-
 QWEN = Size(
     side_px=1328,
     denoiser=Count(20.4304, 20.4248),

@@ -36,6 +36,6 @@ def own_size_px(pipe: Any) -> int:
 
 def encode_image(vae: Any, pixels_B3HW: Tensor) -> Latents:
     """Pictures in -1 ... 1 to latents, moved by the autoencoder's shift, if it has one, and scaled."""
-    found = vae.encode(pixels_B3HW.to(vae.device, vae.dtype)).latent_dist
+    found = vae.encode(pixels_B3HW).latent_dist
     scale, shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
     return Latents(((found.mean - shift) * scale).float(), (found.std * scale).float())

@@ -84,7 +84,7 @@ class ZImageBase(Base):
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """See `unets.encode_image`; without a deviation, because diffusers' script trains on the means."""
-        mean = encode_image(self.pipe.vae, pixels_B3HW).mean
+        mean = encode_image(self.pipe.vae, self._to_encoder(pixels_B3HW)).mean
         return Latents(mean, torch.zeros_like(mean))
 
     @torch.no_grad()

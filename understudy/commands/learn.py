@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -17,7 +16,6 @@ from understudy.commands.verb import (
     paper_option,
     say_next,
 )
-from understudy.events import Notify
 
 
 @click.command(cls=LearnVerb)
@@ -74,19 +72,10 @@ def learn(
 
     refuse_words(name)
     with listening() as notify:
-        fetch_named(knobs, notify)
-        recipe = make_recipe(method, given(**knobs), preset)
+        recipe = make_recipe(method, given(**knobs), preset, notify)
         character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
     say_next("Learned. Now draw", "draw", str(run), f"a picture of {character.name} waving")
-
-
-def fetch_named(knobs: Mapping[str, object], notify: Notify) -> None:
-    """Get the base that is asked for, if it is not on the disk: what suits it is known only then."""
-    from understudy.bases.catalog import find_base
-
-    if knobs.get("base"):
-        find_base(str(knobs["base"]), notify)
 
 
 def refuse_words(name: str) -> None:

@@ -52,7 +52,7 @@ def sweep(
     same command goes on.
     """
     import understudy
-    from understudy.commands.learn import fetch_named, refuse_words
+    from understudy.commands.learn import refuse_words
     from understudy.options import make_recipe
     from understudy.sweeps import combine
     from understudy.terminal import listening
@@ -60,9 +60,8 @@ def sweep(
     refuse_words(name)
     combinations = combine(dict(map(_read_axis, sets)))
     with listening() as notify:
-        fetch_named(knobs, notify)
         recipes = {
-            out / folder: make_recipe(method, {**given(**knobs), **_as_parts(method, values)}, preset)
+            out / folder: make_recipe(method, {**given(**knobs), **_as_parts(method, values)}, preset, notify)
             for folder, values in combinations.items()
         }
         character = understudy.read_character(drawings, name, noun, notify, paper)

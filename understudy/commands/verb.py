@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from understudy.terminal import speaks
+
 FOLDER = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path)
 OUT = click.Path(path_type=Path, file_okay=False)  # refused before the work, not after it
@@ -83,13 +85,14 @@ def given(**options: object) -> dict[str, object]:
 
 def say(paths: Sequence[Path]) -> None:
     """Print paths, one a line."""
-    for path in paths:
+    for path in paths if speaks() else ():
         click.echo(path)
 
 
 def say_next(sentence: str, *command: str) -> None:
     """Say on the error stream what to do next, as a command to copy."""
-    click.echo(f"{sentence}: understudy {shlex.join(command)}", err=True)
+    if speaks():
+        click.echo(f"{sentence}: understudy {shlex.join(command)}", err=True)
 
 
 def warn_if_left_out(prompts: Sequence[str], name: str) -> None:

@@ -10,8 +10,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from understudy.bases.recommended import suited_knobs
 from understudy.domain import UserError
+from understudy.events import Notify, ignore
 from understudy.recipes import PUPPET, RECIPES, DrawSettings, Learning, Recipe, explain
 from understudy.recipes.knobs import Knobs
+from understudy.recipes.tuning import BASE_IS
 from understudy.world.captions import STUDY_PROMPTS
 from understudy.world.reading import is_plain_word
 
@@ -76,7 +78,7 @@ class Row(Knobs):
         """Its label, or what it is made of."""
         return self.label or ", ".join(part for part in (self.method, self.preset) if part)
 
-    def recipe(self, base: str, seed: int | None) -> Recipe:
+    def recipe(self, base: str, seed: int | None, notify: Notify = ignore) -> Recipe:
         """The recipe with this seed of learning; raises `UserError` for what does not fit.
 
         `base` is for methods that have one, and whose knobs name no other.
@@ -86,7 +88,7 @@ class Row(Knobs):
             raise UserError(f"method: there is no {self.method!r}, take one of {', '.join(RECIPES)}")
         given: dict[str, object] = {"base": base} if "base" in kind.model_fields else {}
         if self.preset is None:
-            given = {**suited_knobs(self.method, self.knobs.get("base", base)), **given}
+            given = {**suited_knobs(self.method, self.knobs.get("base", base), notify), **given}
         given |= self.knobs | ({} if seed is None else {"seed": seed})
         try:
             return kind.model_validate(given) if self.preset is None else kind.from_preset(self.preset, given)
@@ -111,8 +113,10 @@ class Comparison(Knobs):
     reference: str | None = None
     """The label of the line that the others are compared with; the best one, if it is left out."""
 
-    base: str = PUPPET
-    """The base of all rows that need one: "puppet", or a folder, from where the comparison's file lies."""
+    base: str = Field(
+        PUPPET,
+        description=f"The base of all rows that need one: {BASE_IS}, from where the comparison's file lies.",
+    )
 
     prompts: tuple[str, ...] = Field(STUDY_PROMPTS, min_length=1)
     """Scenes; {name} stands for the character's name."""
@@ -158,11 +162,11 @@ class Comparison(Knobs):
         return self
 
 
-def check(comparison: Comparison) -> None:
+def check(comparison: Comparison, notify: Notify = ignore) -> None:
     """Raise `UserError`, with the key in it, where a row cannot be learned as it says."""
     for number, row in enumerate(comparison.rows, start=1):
         try:
-            _check_row(row, comparison.base)
+            _check_row(row, comparison.base, notify)
         except UserError as error:
             raise UserError(f"rows.{number}.{str(error).rstrip('.')}") from error
 
@@ -177,8 +181,8 @@ def slug(text: str) -> str:
     return re.sub(r"\W+", "-", text.lower()).strip("-")
 
 
-def _check_row(row: Row, base: str) -> None:
-    recipe = row.recipe(base, None)
+def _check_row(row: Row, base: str, notify: Notify) -> None:
+    recipe = row.recipe(base, None, notify)
     if "seed" in row.knobs:
         raise UserError("knobs.seed: say it in learning_seeds")
     for steps in row.draw_steps:

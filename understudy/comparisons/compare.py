@@ -22,6 +22,7 @@ from understudy.comparisons.summary import Line, all_failed, choose_reference, s
 from understudy.comparisons.work import Failure, attempt, is_finished, is_judged, is_learned
 from understudy.domain import UserError
 from understudy.events import Note, Notify, Step, ignore
+from understudy.methods.processes import refuse_several
 from understudy.provenance import COMPOSITE, write_picture
 from understudy.runs import LOCK_FILE, StrPath, locked, write_whole
 
@@ -55,6 +56,7 @@ def compare(
     memory is its own. Raises `UserError` where the comparison does not fit or `out` holds something else, and
     `Cancelled` when the listener stops the work.
     """
+    refuse_several("A comparison works")
     plan = plan_comparison(comparison, out, notify)
     _claim(plan.out)
     with locked(plan.out / LOCK_FILE):
@@ -65,7 +67,7 @@ def compare(
 
 def plan_comparison(comparison: StrPath | Comparison, out: StrPath, notify: Notify = ignore) -> Plan:
     """What `compare` would do; nothing is written. Raises `UserError` where the comparison does not fit."""
-    asked = comparison if isinstance(comparison, Comparison) else read_comparison(comparison)
+    asked = comparison if isinstance(comparison, Comparison) else read_comparison(comparison, notify)
     return make_plan(asked, Path(out), notify)
 
 

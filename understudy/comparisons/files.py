@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from understudy.bases.fetching import is_in_the_hub
 from understudy.comparisons.asked import Comparison, check
 from understudy.domain import UserError
-from understudy.recipes import PUPPET
+from understudy.events import Notify, ignore
 from understudy.runs import StrPath
 
 
-def read_comparison(path: StrPath) -> Comparison:
+def read_comparison(path: StrPath, notify: Notify = ignore) -> Comparison:
     """Read a comparison's TOML file; its paths become absolute.
 
     Raises `UserError`, with the key in it, where something does not fit.
@@ -22,7 +23,7 @@ def read_comparison(path: StrPath) -> Comparison:
     try:
         asked = Comparison.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
         found = _from(file.resolve().parent, asked)
-        check(found)
+        check(found, notify)
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}): give the TOML file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -46,7 +47,8 @@ def _from(folder: Path, comparison: Comparison) -> Comparison:
     """The same with paths that hold from anywhere."""
 
     def resolve(base: str) -> str:
-        return base if base == PUPPET else str(folder / base)
+        place = folder / Path(base).expanduser()
+        return base if is_in_the_hub(base) and ("/" not in base or not place.exists()) else str(place)
 
     entries = tuple(
         entry

@@ -30,7 +30,7 @@ from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.plans import Choice
-from understudy.methods.processes import Processes, Released, copied, joining
+from understudy.methods.processes import Processes, Released, copied, joining, refuse_several
 from understudy.methods.prompt_only import Trial
 from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import Review, never_stop
@@ -83,9 +83,9 @@ def learn(
     """
     if isinstance(recipe, Finetune):
         check_optimizer(recipe)
-        check_family(recipe)
+        check_family(recipe, notify)
     if isinstance(recipe, Reference):
-        reference.count_references(recipe)  # refused before anything is made
+        reference.count_references(recipe, recipe.base, notify)  # refused before anything is made
     with joining(recipe, device) as processes:
         if not processes.is_first:
             _follow(character, recipe, Path(run), processes)
@@ -150,6 +150,7 @@ def learn_together(
     `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
     or two folders have one name, and `Cancelled` when the listener stops the work.
     """
+    refuse_several("Several runs learn together")
     folders = [Path(folder) for folder in recipes]
     names = tuple(sorted(folder.resolve().name for folder in folders))
     if len(set(names)) < len(names):
@@ -163,7 +164,7 @@ def learn_together(
     if not all(together.can_share(first, other) for other in others):
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
-    check_family(first)
+    check_family(first, notify)
     base = find_base(first.base, notify)
     choice = _find_plan(folders[0], first, base, device, notify, len(folders))
     # The batch of all is large enough to be shared between threads, which that of one is not.
@@ -199,7 +200,7 @@ def open_base_painter(run: StrPath, device: str = "auto", notify: Notify = ignor
 
     Raises `UserError` if the base is not the one that the run was learned on, or if it was learned without.
     """
-    with open_base_of(open_run(run), device) as base:
+    with open_base_of(open_run(run), device, notify) as base:
         yield PipelinePainter(base, base.prompting.complete, {"purpose": "the base alone"}, notify)
 
 

@@ -68,12 +68,13 @@ def open_painter(
     """The learned denoiser, which reads the character's words where a prompt says the name."""
     match recipe.save_as:
         case "difference":
-            with open_base_of(run, device) as base:
+            with open_base_of(run, device, notify) as base:
                 add_difference(base, checkpoint.folder)
                 yield paint_subject(base, recipe, run, checkpoint, notify)
         case "pipeline":
             folder = checkpoint.folder / PIPELINE_FOLDER
-            base = open_base(folder, choose_plan(folder, device))
+            dares = run.manifest.plan.precision == "fp16"
+            base = open_base(folder, choose_plan(folder, device, dares_fp16=dares))
             yield paint_subject(base, recipe, run, checkpoint, notify)
         case _:
             assert_never(recipe.save_as)

@@ -68,7 +68,7 @@ def open_painter(
     run: Run, recipe: Adapting, checkpoint: Checkpoint, device: str, notify: Notify
 ) -> Iterator[Painter]:
     """The base with the adapter, which reads the character's words where a prompt says the name."""
-    with open_base_of(run, device) as base:
+    with open_base_of(run, device, notify) as base:
         load_adapter(base, recipe, checkpoint.folder)
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
         yield paint_subject(base, recipe, run, checkpoint, notify)

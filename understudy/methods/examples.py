@@ -22,16 +22,15 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.placing import place_readers
 from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
-from understudy.events import Notify, Step
+from understudy.events import Notify
 from understudy.methods.class_pictures import ClassPicture, draw_class_pictures
+from understudy.methods.encoding import encode_pictures
 from understudy.methods.painting import note_cut_prompts
 from understudy.recipes import Finetune, place_subject
 from understudy.runs import Run, write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
 CLASS_PICTURES_FOLDER = "class_pictures"
-ENCODE_BATCH = 2
-"""Small, because the encoder at full size needs more memory than all steps: nothing else decides the peak."""
 ON_CPU = ("unit", "is_prior")
 OF_EXAMPLES = ("mean", "std", "mask", "weight", "prompt", *ON_CPU)
 UNREADABLE = (OSError, ValueError, SafetensorError)
@@ -154,17 +153,12 @@ def make_examples(
     rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
     note_cut_prompts(base, [row.prompt for row in rows if not row.is_prior], notify)
     prompts = ["", *sorted({row.prompt for row in rows})]
-    latents = []
-    for first in range(0, len(rows), ENCODE_BATCH):
-        notify(Step("preparing", first, len(rows)))
-        some = np.stack([row.view.pixels for row in rows[first : first + ENCODE_BATCH]])
-        latents.append(base.encode_image(_to_tensor(some)))
-    notify(Step("preparing", len(rows), len(rows)))
-    mean = torch.cat([some.mean for some in latents])
+    latents = encode_pictures(base, [row.view.pixels for row in rows], notify)
+    mean = latents.mean
     background = torch.tensor([row.background for row in rows])
     return Examples(
         mean=mean,
-        std=torch.cat([some.std for some in latents]),
+        std=latents.std,
         mask=_loss_masks([row.view.mask for row in rows], background, mean.shape[-2:]).to(mean),
         weight=torch.tensor([row.weight for row in rows]).to(mean),
         prompt=torch.tensor([prompts.index(row.prompt) for row in rows], device=mean.device),
@@ -222,11 +216,6 @@ def _prior_rows(base: Base, prior: list[ClassPicture], recipe: Finetune) -> list
 def _read_pixels(path: Path) -> Pixels:
     with Image.open(path) as image:
         return np.array(image.convert("RGB"))
-
-
-def _to_tensor(pixels_BHW3: Pixels) -> Tensor:
-    """Bytes to -1 ... 1, channels first."""
-    return torch.from_numpy(pixels_BHW3).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _loss_masks(masks: list[Pixels], background_N: Tensor, size: tuple[int, ...]) -> Tensor:

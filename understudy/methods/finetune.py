@@ -14,7 +14,7 @@ from understudy.bases.conditioning import Conditioning
 from understudy.events import Notify
 from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
-from understudy.methods.loop import Training, learn_steps
+from understudy.methods.loop import Member, Training, learn_at_once
 from understudy.methods.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.processes import ALONE, Processes, find_processes
@@ -58,13 +58,19 @@ def finetune(
     processes = find_processes()
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
     processes.tell(True)
+    made = 0
+
+    def make_step(number: int) -> list[Mapping[str, Tensor]]:
+        nonlocal made
+        figures = tuning.step(number)
+        made = number + 1
+        return [figures]
+
     try:
-        is_enough = learn_steps(tuning, recipe, run, review, notify)
-    except BaseException:
-        tuning.release()
-        raise
-    if is_enough:
-        tuning.release()
+        learn_at_once([Member(tuning, run)], make_step, recipe, review, notify)
+    finally:
+        if made < recipe.steps:  # after the last step the others are gone
+            tuning.release()
 
 
 @dataclass(frozen=True)
@@ -208,14 +214,16 @@ def ask(
     device = examples.mean.device
     random = keyed(recipe.seed, "step", step)
     shape = (len(rows), *examples.mean.shape[1:])
-    # On the CPU, so that every device gets the same numbers.
-    sampling = torch.randn(shape, generator=random).to(device)
-    noise = torch.randn(shape, generator=random).to(device)
+    # On the CPU, so that every device gets the same numbers; who sends them does not wait for the device.
+    sampling = torch.randn(shape, generator=random).to(device, non_blocking=True)
+    noise = torch.randn(shape, generator=random).to(device, non_blocking=True)
     times = base.objective.sample_times(len(rows), random)
-    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows]).to(device)
-    is_captioned = (torch.rand(len(rows), generator=random) >= recipe.caption_dropout).to(device)
+    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows])
+    times = times.to(device, non_blocking=True)
+    is_captioned = torch.rand(len(rows), generator=random) >= recipe.caption_dropout
+    is_captioned = is_captioned.to(device, non_blocking=True)
 
-    row = torch.tensor(rows, device=device)
+    row = torch.tensor(rows).to(device, non_blocking=True)
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
     prompts = condition(examples.prompt[row] * is_captioned)

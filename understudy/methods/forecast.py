@@ -26,7 +26,7 @@ from understudy.methods.attached import is_beside
 from understudy.methods.checkpointing import checkpoint_blocks
 from understudy.methods.class_pictures import batch_of
 from understudy.methods.dry_step import learning, make_question, run_dry
-from understudy.methods.examples import ENCODE_BATCH
+from understudy.methods.encoding import ENCODE_BATCH
 from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
 from understudy.runs import Plan
 

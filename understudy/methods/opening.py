@@ -9,23 +9,34 @@ from understudy.bases.base import Base
 from understudy.bases.catalog import find_base, hash_base
 from understudy.bases.opening import open_base
 from understudy.domain import UserError
+from understudy.events import Notify, ignore
 from understudy.methods.planning import choose_plan
 from understudy.runs import Run
 
 
+def base_of(run: Run) -> str:
+    """The name or absolute path of the run's base, found from anywhere, which the recipe's need not be.
+
+    Raises `UserError` if it was learned without one.
+    """
+    name = run.manifest.base
+    if name is None:
+        raise UserError(f"{run.folder} was learned without a base: there is nothing to draw with before it.")
+    return name
+
+
 @contextmanager
-def open_base_of(run: Run, device: str) -> Iterator[Base]:
+def open_base_of(run: Run, device: str, notify: Notify = ignore) -> Iterator[Base]:
     """The run's base on `device`.
 
     Raises `UserError` if it is not the one that the run was learned on, or if that was learned without one.
     """
-    manifest = run.manifest
-    if manifest.base is None:
-        raise UserError(f"{run.folder} was learned without a base: there is nothing to draw with before it.")
-    folder = find_base(manifest.base)
-    if hash_base(folder) != manifest.base_sha256:
+    name = base_of(run)
+    folder = find_base(name, notify)
+    if hash_base(folder) != run.manifest.base_sha256:
         raise UserError(
-            f"The base {manifest.base!r} has changed since {run.folder} was learned: "
+            f"The base {name!r} has changed since {run.folder} was learned: "
             "bring the old one back, or learn the character again."
         )
-    yield open_base(folder, choose_plan(folder, device))
+    dares_fp16 = run.manifest.plan.precision == "fp16"
+    yield open_base(folder, choose_plan(folder, device, dares_fp16=dares_fp16))

@@ -100,9 +100,16 @@ class PipelinePainter:
         return () if self.references is None else self.references.shown(scene, settings)
 
     def _in_batches(self, scenes: Sequence[Scene], settings: DrawSettings) -> list[list[Scene]]:
-        """In their order; the base is shown the same drawings for all of a batch."""
+        """In their order; the base is shown the same drawings for all of a batch.
+
+        Many families draw otherwise as soon as there is a negative prompt: all of a batch have one, or none.
+        """
+
+        def kind(scene: Scene) -> tuple[bool, bool]:
+            return bool(self.shown(scene, settings)), bool(_negative(scene, settings))
+
         batches = []
-        for is_shown, some in groupby(scenes, lambda scene: bool(self.shown(scene, settings))):
+        for (is_shown, _), some in groupby(scenes, kind):
             alike, size = list(some), 1 if is_shown and self.base.shows_singly else settings.batch
             batches += [alike[first : first + size] for first in range(0, len(alike), size)]
         return batches

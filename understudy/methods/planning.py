@@ -10,7 +10,8 @@ from typing import Literal
 
 import torch
 
-from understudy.bases.catalog import count_weight_bytes
+from understudy.bases.catalog import count_weight_bytes, read_layout
+from understudy.bases.known import KNOWN
 from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.recipes import Offload, Precision
@@ -26,8 +27,12 @@ TIGHT = 0.7
 """Share of a card's free memory that a base's weights may take when it draws, all at once."""
 
 
-def choose_plan(base: Path | None, device: str = "auto", precision: Precision = "auto") -> Plan:
-    """How to compute on this machine with the base, if any; raises `UserError` for a device that it lacks.
+def choose_plan(
+    base: Path | None, device: str = "auto", precision: Precision = "auto", dares_fp16: bool = False
+) -> Plan:
+    """How to compute on this machine with the base, if any; `dares_fp16` as a run that learned in it does.
+
+    Raises `UserError` for a device that it lacks, and for a base that a card without bf16 cannot compute.
 
     A CPU computes in fp32 unless asked: which is faster there depends on the processor and on what is
     adapted (see docs/log.md), and a trial on a busy machine would choose now this, now that. fp16 hangs.
@@ -40,7 +45,9 @@ def choose_plan(base: Path | None, device: str = "auto", precision: Precision = 
     is_large = base is not None and not is_small(base)
     threads = 1 if base is not None and not is_large else torch.get_num_threads()
     if precision == "auto":
-        precision = _half_of_the_card() if is_large and on_card else "fp32"
+        precision = "fp32"
+        if base is not None and is_large and on_card:
+            precision = _half_of_the_card(base, dares_fp16)
     is_tight = base is not None and on_card and _is_tight(base, chosen)
     offload: Offload = "encoders" if is_large and is_tight else "none"
     return Plan(device=chosen, precision=precision, threads=threads, offload=offload, tf32=on_card)
@@ -51,9 +58,17 @@ def is_small(base: Path) -> bool:
     return count_weight_bytes(base) < SMALL_BASE_BYTES
 
 
-def _half_of_the_card() -> Literal["bf16", "fp16"]:
-    """bf16 where the card computes in it by itself."""
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+def _half_of_the_card(base: Path, dares_fp16: bool) -> Literal["bf16", "fp16"]:
+    """bf16 where the card computes in it by itself, else fp16 for families that can."""
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    family = read_layout(base).family
+    if dares_fp16 or any(one.computes_in_fp16 for one in KNOWN if one.family == family):
+        return "fp16"
+    raise UserError(
+        f"This graphics card has no bf16, and a base of the family {family} mostly draws black in fp16: take "
+        "--base sdxl or --base sd15, or learn with --precision fp16 all the same."
+    )
 
 
 def _is_tight(base: Path, device: str) -> bool:

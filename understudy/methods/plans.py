@@ -19,7 +19,7 @@ from typing import get_args
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
 from understudy.methods.forecast import Forecast
-from understudy.recipes import Checkpointing, Computing, LearnsWord, Offload, Quantization
+from understudy.recipes import Adapting, Checkpointing, Computing, LearnsWord, Offload, Quantization
 from understudy.runs import Plan
 
 GIB = 2**30
@@ -93,6 +93,8 @@ def list_plans(first: Plan, recipe: Computing, machine: Machine) -> list[Plan]:
 def _kept(first: Plan, recipe: Computing) -> Iterator[tuple[Quantization, Offload]]:
     """How the weights are kept and where: as asked for, or in the order of the list above."""
     asked = recipe.quantization if isinstance(recipe, LearnsWord) else "none"
+    if asked == "auto" and isinstance(recipe, Adapting) and recipe.pull:
+        asked = "none"  # the pull reads weights as they are
     quantizations = get_args(Quantization) if asked == "auto" else (asked,)
     if recipe.offload != "blocks":
         offload = first.offload if recipe.offload == "auto" else recipe.offload

@@ -8,12 +8,14 @@ gradients is the gradient that one process has, but for the rounding of sums in 
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -22,10 +24,12 @@ from torch import Tensor, distributed, nn
 
 from understudy.domain import UserError
 from understudy.recipes import Finetune, Recipe
-from understudy.runs import Run
+from understudy.runs import Checkpoint, Run
 
 COPIED = ("recipe.toml", "run.json", "examples.safetensors", "checkpoints")
 """What a follower needs of the run's folder to begin, or to go on, as the first process does."""
+LONGEST_WAIT = timedelta(hours=24)
+"""Of those that follow, while the first draws class pictures, reviews, or does other work between runs."""
 
 
 class Released(Exception):
@@ -102,9 +106,10 @@ def find_processes() -> Processes:
 def joining(recipe: Recipe, device: str) -> Iterator[Processes]:
     """Within, all processes that were started together can sum what they have.
 
-    Raises `UserError` for a method, or a batch, that cannot be shared.
+    They are joined for as long as they live, since what a process has left it cannot join again. Raises
+    `UserError` for a method, or a batch, that cannot be shared.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = _count_launched()
     if count == 1:
         yield Processes()
         return
@@ -112,17 +117,40 @@ def joining(recipe: Recipe, device: str) -> Iterator[Processes]:
         raise UserError(f"The method {recipe.method} learns in one process: leave accelerate launch out.")
     if recipe.batch < count:
         raise UserError(f"A batch of {recipe.batch} leaves some of {count} processes idle: raise --batch.")
-    state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
-    if state.device.type == "cuda":
-        torch.cuda.set_device(state.device)
-    try:
-        yield find_processes()
-    finally:
-        state.destroy_process_group()
+    yield _join(device)
+
+
+def refuse_several(work: str) -> None:
+    """Raise `UserError` in processes that were started together, which share one run and no other work."""
+    if _count_launched() > 1:
+        raise UserError(f"{work} in one process: leave accelerate launch out.")
+
+
+def _count_launched() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _join(device: str) -> Processes:
+    if not distributed.is_initialized():
+        is_on_cpu = device == "cpu" or not torch.cuda.is_available()
+        state = PartialState(cpu=is_on_cpu, timeout=LONGEST_WAIT)
+        atexit.register(state.destroy_process_group)
+        if state.device.type == "cuda":
+            torch.cuda.set_device(state.device)
+    return find_processes()
+
+
+@dataclass(frozen=True)
+class FollowingRun(Run):
+    """The copy of a run from which a process that follows begins, and in which it keeps nothing."""
+
+    def save(self, step: int, write: Callable[[Path], None], keep: bool) -> Checkpoint:
+        """Write nothing: the first process does, the same."""
+        return Checkpoint(self.folder, step, {}, keep)
 
 
 @contextmanager
-def copied(run: Path) -> Iterator[Run]:
+def copied(run: Path) -> Iterator[FollowingRun]:
     """The run of a process that follows: a copy in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         for name in COPIED:
@@ -131,7 +159,7 @@ def copied(run: Path) -> Iterator[Run]:
                 shutil.copytree(source, target)
             elif source.exists():
                 shutil.copy(source, target)
-        yield Run(Path(folder))
+        yield FollowingRun(Path(folder))
 
 
 def _gradient(weight: nn.Parameter) -> Tensor:

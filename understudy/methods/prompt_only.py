@@ -66,7 +66,7 @@ def open_painter(
 ) -> Iterator[Painter]:
     """The base itself, which reads the best wording where a prompt says the name."""
     wording = read_wordings(run).chosen or recipe.words(run.manifest.name, run.manifest.noun)
-    with open_base_of(run, device) as base:
+    with open_base_of(run, device, notify) as base:
         yield _painter(base, run, wording, {**describe_run(run, checkpoint), "wording": wording}, notify)
 
 
@@ -74,7 +74,7 @@ def _try(character: Character, recipe: PromptOnly, run: Run, notify: Notify, tri
     """Draw and score wordings until no more are suggested; what was scored already is not drawn again."""
     found = read_wordings(run)
     settings = DrawSettings(steps=recipe.trial_steps)
-    with open_base_of(run, run.manifest.plan.device) as base:
+    with open_base_of(run, run.manifest.plan.device, notify) as base:
         while wordings := trial.suggest(character, recipe, found.tried):
             for wording in wordings:
                 painter = _painter(base, run, wording, {}, ignore)

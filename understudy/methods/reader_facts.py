@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from understudy.bases.catalog import find_base, find_side_px, read_config
-from understudy.bases.shapes import find_known
+from understudy.bases.shapes import find_shape
 from understudy.domain import NOT_STATED
+from understudy.methods.opening import base_of
 from understudy.recipes import Adapting
 from understudy.runs import Checkpoint, Run
 
@@ -26,14 +27,14 @@ def describe_for_readers(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> 
 
 
 def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
-    manifest, base = run.manifest, find_base(recipe.base)
+    manifest, base = run.manifest, find_base(base_of(run))
     words, side = recipe.words(manifest.name, manifest.noun), recipe.resolution_px or find_side_px(base)
-    known = find_known(base)
+    known = find_shape(base)
     rights = {"author": manifest.rights.artist, "license": manifest.rights.licence}
     learned_from = f"{len(manifest.drawings)} drawings by {run.recipe.method}"
     spec = {
         "sai_model_spec": MODEL_SPEC,
-        "architecture": f"{known.architecture if known else _own_shape(run, recipe)}/lora",
+        "architecture": f"{known.architecture if known else _own_shape(run)}/lora",
         "implementation": "diffusers",
         "title": manifest.name,
         "description": f"{manifest.name}, learned from {learned_from}.",
@@ -47,15 +48,15 @@ def _specify(run: Run, recipe: Adapting) -> dict[str, str]:
 
 
 def _describe_as_kohya(run: Run, recipe: Adapting, checkpoint: Checkpoint) -> dict[str, str]:
-    manifest, base = run.manifest, find_base(recipe.base)
-    side, known = recipe.resolution_px or find_side_px(base), find_known(base)
+    manifest, base = run.manifest, find_base(base_of(run))
+    side, known = recipe.resolution_px or find_side_px(base), find_shape(base)
     said = [recipe.words(manifest.name, manifest.noun)] * len(manifest.drawings)
     if recipe.captions:
         said += [drawing.caption for drawing in manifest.drawings if drawing.caption]
     return {
         "ss_output_name": manifest.name,
-        "ss_sd_model_name": _name(run, recipe),
-        "ss_base_model_version": known.version if known else _own_shape(run, recipe),
+        "ss_sd_model_name": _name(run),
+        "ss_base_model_version": known.version if known else _own_shape(run),
         "ss_v2": "False",
         "ss_network_module": "lycoris.kohya" if recipe.adapter in OF_LYCORIS else "networks.lora",
         "ss_network_dim": str(recipe.rank),
@@ -76,11 +77,11 @@ def _say_prediction(base: Path) -> dict[str, str]:
     return {"prediction_type": "v" if config.get("prediction_type") == "v_prediction" else "epsilon"}
 
 
-def _own_shape(run: Run, recipe: Adapting) -> str:
+def _own_shape(run: Run) -> str:
     """Of a base that tools do not know: a name of which none says that it does."""
-    return f"understudy-{_name(run, recipe)}"
+    return f"understudy-{_name(run)}"
 
 
-def _name(run: Run, recipe: Adapting) -> str:
+def _name(run: Run) -> str:
     """The base's own, never where it lies on somebody's disk."""
-    return Path(run.manifest.base or recipe.base).name
+    return Path(base_of(run)).name

@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.catalog import find_family
 from understudy.bases.opening import find_kind
 from understudy.domain import UserError
 from understudy.drawings.keep import kept_character
 from understudy.drawings.references import rank_references, read_choice, write_choice
-from understudy.events import Notify, Step
-from understudy.methods.opening import open_base_of
+from understudy.events import Notify, Step, ignore
+from understudy.methods.opening import base_of, open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.references import References
 from understudy.recipes import Reference
 from understudy.runs import Checkpoint, Run
 
 
-def count_references(recipe: Reference) -> int:
-    """How many drawings the recipe's base is shown at most; raises `UserError` where it can be shown none."""
-    most = find_kind(read_layout(find_base(recipe.base)).family).max_references
+def count_references(recipe: Reference, base: str, notify: Notify = ignore) -> int:
+    """How many drawings a base is shown at most; raises `UserError` where it can be shown none."""
+    most = find_kind(find_family(base, notify)).max_references
     if not most:
         raise UserError(
-            f"The base {recipe.base!r} cannot be shown drawings: give --base a folder with FLUX.2 klein, "
-            "FLUX.1 Kontext or Qwen-Image-Edit."
+            f"The base {base!r} cannot be shown drawings: give --base klein, kontext or qwen-edit, or a "
+            "folder with FLUX.2 klein, FLUX.1 Kontext or Qwen-Image-Edit."
         )
     return min(recipe.max_references, most)
 
@@ -37,7 +37,7 @@ def learn(recipe: Reference, run: Run, notify: Notify) -> None:
     """Choose the drawings that are shown, and make the run's one checkpoint, which holds no weights."""
     if read_choice(run) is None:
         drawings = kept_character(run).drawings
-        chosen = rank_references(drawings, recipe.seed)[: count_references(recipe)]
+        chosen = rank_references(drawings, recipe.seed)[: count_references(recipe, base_of(run))]
         write_choice(run, [drawings[number].path.name for number in chosen])
     if run.newest() is None:
         run.save(0, _write_nothing, keep=True)
@@ -49,8 +49,9 @@ def open_painter(
     run: Run, recipe: Reference, checkpoint: Checkpoint, device: str, notify: Notify
 ) -> Iterator[Painter]:
     """The base itself, which is shown the chosen drawings where a prompt says the name."""
-    with open_base_of(run, device) as base:
-        yield paint_subject(base, recipe, run, checkpoint, notify, References(run, count_references(recipe)))
+    most = count_references(recipe, base_of(run), notify)
+    with open_base_of(run, device, notify) as base:
+        yield paint_subject(base, recipe, run, checkpoint, notify, References(run, most))
 
 
 def _write_nothing(folder: Path) -> None:

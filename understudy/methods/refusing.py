@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from understudy.bases.base import NO_READERS, NO_WORDS, Base
-from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.catalog import find_family
 from understudy.bases.opening import find_kind
 from understudy.domain import UserError
+from understudy.events import Notify, ignore
 from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
 
 
-def check_family(recipe: Finetune) -> None:
+def check_family(recipe: Finetune, notify: Notify = ignore) -> None:
     """Raise `UserError` where the family learns no word, trains no reader, or has none of the targets."""
-    kind = find_kind(read_layout(find_base(recipe.base)).family)
+    kind = find_kind(find_family(recipe.base, notify))
     if isinstance(recipe, LearnsWord) and recipe.vectors and not kind.learns_words:
         raise UserError(NO_WORDS)
     if isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate and not kind.text_parts:

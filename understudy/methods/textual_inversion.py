@@ -54,6 +54,6 @@ def open_painter(
     run: Run, recipe: TextualInversion, checkpoint: Checkpoint, device: str, notify: Notify
 ) -> Iterator[Painter]:
     """The base, which reads the learned word where a prompt says the name."""
-    with open_base_of(run, device) as base:
+    with open_base_of(run, device, notify) as base:
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
         yield paint_subject(base, recipe, run, checkpoint, notify)

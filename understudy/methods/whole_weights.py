@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
+from understudy.bases.needed_files import INDEX_FILE
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.methods.credits import write_weights
 
 DIFFERENCE_FILE = "difference.safetensors"
 PIPELINE_FOLDER = "pipeline"
 CREDITS_FILE = "credits.json"
+PROCESSOR = "processor"
 
 
 def train_whole(base: Base, part: str) -> dict[str, nn.Parameter]:
@@ -67,9 +69,19 @@ def write_pipeline(
     for tokenizer in pipeline.glob("tokenizer*"):
         shutil.rmtree(tokenizer)
         shutil.copytree(base_folder / tokenizer.name, tokenizer)
+    _copy_processor(base_folder, pipeline)
     (pipeline / CREDITS_FILE).write_text(json.dumps(dict(facts), indent=1) + "\n", encoding="utf-8")
     if (base_folder / PROMPTING_FILE).exists():
         shutil.copy(base_folder / PROMPTING_FILE, pipeline)
+
+
+def _copy_processor(base_folder: Path, pipeline: Path) -> None:
+    """Of a base that looks at pictures: it is opened without, and so not written with the rest."""
+    if (base_folder / PROCESSOR).is_dir():
+        shutil.copytree(base_folder / PROCESSOR, pipeline / PROCESSOR, dirs_exist_ok=True)
+        own, written = (json.loads((one / INDEX_FILE).read_text("utf-8")) for one in (base_folder, pipeline))
+        index = json.dumps({**written, PROCESSOR: own[PROCESSOR]}, indent=2) + "\n"
+        (pipeline / INDEX_FILE).write_text(index, encoding="utf-8")
 
 
 @contextmanager

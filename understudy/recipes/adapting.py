@@ -63,6 +63,8 @@ class Adapting(ReadsAnew):
             raise ValueError("min_rank is for the adapter lora only")
         if self.adapter == "oft" and self.rank < 2:
             raise ValueError("rank must be at least 2 for oft, which turns blocks of that side")
+        if self.pull and self.quantization in ("int8", "nf4"):
+            raise ValueError("pull reads the base's weights as they are: leave quantization out, or pull")
         if self.text_learning_rate and self.adapter not in ("lora", "rslora"):
             raise ValueError("text_learning_rate needs the adapter lora or rslora: others are not read there")
         return self

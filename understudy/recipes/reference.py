@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from understudy.recipes.drawing import MAX_REFERENCES
 from understudy.recipes.knobs import USUAL, PresetRecipe
-from understudy.recipes.tuning import PUPPET
+from understudy.recipes.tuning import BASE_IS, PUPPET
 from understudy.recipes.words import fill, with_article
 
 
@@ -17,8 +17,9 @@ class Reference(PresetRecipe):
 
     method: Literal["reference"] = "reference"
 
-    base: Annotated[str, USUAL] = PUPPET
-    """The base to draw with: one that can be shown pictures, e.g. a folder with FLUX.2 klein."""
+    base: Annotated[str, USUAL] = Field(
+        PUPPET, description=f"The base to draw with, which can be shown pictures, e.g. klein: {BASE_IS}."
+    )
 
     max_references: Annotated[int, USUAL] = Field(4, ge=1, le=MAX_REFERENCES)
     """How many drawings it is shown at most; more say more of the character and take more time."""

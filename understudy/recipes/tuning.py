@@ -13,6 +13,7 @@ from understudy.recipes.words import fill, fill_wording, learned_word, with_arti
 
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
+BASE_IS = "a short name (see understudy bases), a repository of the Hub, a folder or a .safetensors file"
 MAX_VECTORS = 32
 """So that there is room for the rest of the prompt."""
 
@@ -57,8 +58,7 @@ class PromptOnly(PresetRecipe):
 
     method: Literal["prompt-only"] = "prompt-only"
 
-    base: Annotated[str, USUAL] = PUPPET
-    """The base to draw with: "puppet", or a folder in Stable Diffusion 1.x layout."""
+    base: Annotated[str, USUAL] = Field(PUPPET, description=f"The base to draw with: {BASE_IS}.")
 
     description: Annotated[str, USUAL] = ""
     """What stands for the character in a prompt, e.g. "a girl with red hair"; empty: the best of several."""
@@ -91,8 +91,7 @@ class PromptOnly(PresetRecipe):
 class Finetune(Computing):
     """What all methods share that train a part of a base on the drawings."""
 
-    base: Annotated[str, USUAL] = PUPPET
-    """The base to learn on: "puppet", or a folder in Stable Diffusion 1.x layout."""
+    base: Annotated[str, USUAL] = Field(PUPPET, description=f"The base to learn on: {BASE_IS}.")
 
     resolution_px: int = Field(0, ge=0, multiple_of=16)
     """Side of the pictures that are learned from; 0: the base's own. Smaller needs less memory and time."""

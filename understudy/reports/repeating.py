@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from understudy.domain import Verdict
-from understudy.recipes import Recipe
+from understudy.bases.recommended import suited_knobs
+from understudy.domain import UserError, Verdict
+from understudy.recipes import FromNothing, Recipe
 from understudy.runs import Run
 from understudy.world.captions import STUDY_PROMPTS
 from understudy.world.heroes import EXAMPLE, Hero
@@ -38,13 +39,24 @@ def learn_command(run: Run, recipe: Recipe, hero: Hero | None) -> str:
 def _least_said(recipe: Recipe) -> tuple[str, dict[str, object]]:
     """The preset that leaves fewest knobs to say, "" for none, and these knobs."""
     kind, values = type(recipe), recipe.model_dump()
-    ways = {"": kind(), **{name: kind.from_preset(name) for name in kind.presets}}
+    presets = {name: kind.from_preset(name) for name in kind.presets}
+    ways = {"": kind.model_validate(_suited(recipe)), **presets}
     left = {
         name: {knob: value for knob, value in values.items() if value != way.model_dump()[knob]}
         for name, way in ways.items()
     }
     preset = min(left, key=lambda name: len(left[name]))
     return preset, left[preset]
+
+
+def _suited(recipe: Recipe) -> Mapping[str, object]:
+    """What the recipe has where no knob is named; of a base that is not here any more, nothing is known."""
+    if isinstance(recipe, FromNothing):
+        return {}
+    try:
+        return suited_knobs(recipe.method, recipe.base)
+    except UserError:
+        return {}
 
 
 def judge_command(run: Run, verdicts: Mapping[str, Verdict]) -> str:
