@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from understudy.bases.quantizing import Quantizer, find_quantizer
-from understudy.domain import UserError
+from understudy.bases.quantizing import Quantizer
 from understudy.methods.forecast import Forecast
 from understudy.methods.plans import (
     GIB,
@@ -187,14 +186,6 @@ def test_one_sentence_tells_the_choice() -> None:
     assert describe(Choice(FIRST.model_copy(update={"compiled": True})), None) == (
         "Learning on cuda in bf16, compiled."
     )
-
-
-def test_a_missing_package_is_one_sentence() -> None:
-    with pytest.raises(UserError, match="need the package bitsandbytes: pip install") as mistake:
-        find_quantizer("nf4", lambda quantizer: quantizer != "bitsandbytes")
-    assert "\n" not in str(mistake.value)
-    assert find_quantizer("int8", lambda quantizer: quantizer == "quanto") == "quanto"
-    assert find_quantizer("none", lambda quantizer: False) is None
 
 
 def test_a_pull_reads_weights_as_they_are() -> None:

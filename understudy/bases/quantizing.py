@@ -6,7 +6,7 @@ linear layers are quantised; what they compute stays in the plan's precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Set
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -32,25 +32,19 @@ CAN: dict[Quantization, tuple[Quantizer, ...]] = {
 """Which packages can do it, the best first; torchao keeps what it unpacks until the backward pass."""
 
 
-def is_installed(quantizer: Quantizer) -> bool:
-    """Whether the package is there; nothing is imported."""
-    top, _, inner = MODULES[quantizer].partition(".")
-    return find_spec(top) is not None and (not inner or find_spec(f"{top}.{inner}") is not None)
+def find_usable(device: str) -> frozenset[Quantizer]:
+    """The packages that are there and work on a device; none is imported."""
+    on_card = device.startswith("cuda")
+    return frozenset(one for one in MODULES if _is_installed(one) and (on_card or one != "bitsandbytes"))
 
 
-def find_quantizer(
-    quantization: Quantization, has: Callable[[Quantizer], bool] = is_installed
-) -> Quantizer | None:
-    """The package that does it here, None where there is nothing to do; raises `UserError` where none is."""
-    if quantization == "none":
-        return None
-    found = next((one for one in CAN[quantization] if has(one)), None)
-    if found is None:
+def check_quantization(quantization: Quantization, usable: Set[Quantizer]) -> None:
+    """Raise `UserError` where weights are to be quantised and none of the `usable` packages does it."""
+    if quantization != "none" and not usable & {*CAN[quantization]}:
         raise UserError(
-            f"Weights in {quantization} need the package bitsandbytes: pip install 'understudy[8bit]', "
-            "or leave --quantization out."
+            f"Weights in {quantization} need a graphics card and the package bitsandbytes: "
+            "pip install 'understudy[8bit]', or leave --quantization out."
         )
-    return found
 
 
 def configure(
@@ -81,3 +75,8 @@ def configure(
         raise UserError(
             f"The package {quantizer} cannot be used here ({error}): update it, or leave --quantization out."
         ) from error
+
+
+def _is_installed(quantizer: Quantizer) -> bool:
+    top, _, inner = MODULES[quantizer].partition(".")
+    return find_spec(top) is not None and (not inner or find_spec(f"{top}.{inner}") is not None)

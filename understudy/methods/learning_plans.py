@@ -13,7 +13,7 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.fetching import fetch_texts
 from understudy.bases.hollow import open_hollow
 from understudy.bases.known import find_known
-from understudy.bases.quantizing import MODULES, Quantizer, find_quantizer, is_installed
+from understudy.bases.quantizing import MODULES, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.methods.forecast import Forecast, Forecaster
@@ -32,13 +32,14 @@ def plan_learning(
     For a large base on a graphics card by `plans`, after a step on it that is measured; `num_together`
     adapters learn at once. Raises `UserError` where nothing fits, before anything long begins.
     """
-    if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
-        find_quantizer(recipe.quantization)
     is_large = not is_small(folder)
     first = choose_plan(folder, device, recipe.precision)
+    usable = find_usable(first.device)
+    if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
+        check_quantization(recipe.quantization, usable)
     first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
     if not (is_large and first.device.startswith("cuda")):
-        return Choice(list_plans(first, recipe, Machine(0, _installed(), compiles=False))[0])
+        return Choice(list_plans(first, recipe, Machine(0, usable, compiles=False))[0])
     machine = find_machine(first.device, folder)
     joint = recipe.model_copy(update={"batch": recipe.batch * num_together})
     forecast = Forecaster(folder, joint)
@@ -94,7 +95,7 @@ def find_free_bytes() -> int | None:
 def find_machine(device: str, folder: Path) -> Machine:
     """What a plan for the base in `folder` depends on, of a graphics card."""
     free, _ = torch.cuda.mem_get_info(device)
-    return Machine(free, _installed(), compiles=has_compiler(folder))
+    return Machine(free, find_usable(device), compiles=has_compiler(folder))
 
 
 def has_compiler(folder: Path) -> bool:
@@ -119,7 +120,3 @@ def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path
 def _measure(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
     with following(plan):
         return measure_peak(folder, recipe, plan)
-
-
-def _installed() -> frozenset[Quantizer]:
-    return frozenset(one for one in MODULES if is_installed(one))
