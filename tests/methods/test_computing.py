@@ -122,7 +122,7 @@ def test_together_they_need_as_little(toy_base: Path, pip: Character, tmp_path: 
     [({"offload": "none"}, {"unet", "vae", "text_encoder"}), ({"offload": "encoders"}, {"unet"})]
     + [({"offload": "encoders", "text_learning_rate": 1e-3}, {"unet", "text_encoder"})]
     + [({"offload": "encoders", "vectors": 2}, {"unet", "text_encoder"})],
-    ids=str,
+    ids=("all stay", "encoders go", "the text encoder learns", "a word learns"),
 )
 def test_what_no_step_needs_is_gone_before_the_first(
     knobs: dict[str, object],
