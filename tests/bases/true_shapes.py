@@ -35,6 +35,22 @@ SDXL_VAE: dict[str, object] = {
     "scaling_factor": 0.13025,
 }
 
+CLIP_L: dict[str, object] = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 77,
+}
+CLIP_BIG_G: dict[str, object] = {
+    "hidden_size": 1280,
+    "intermediate_size": 5120,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 20,
+    "projection_dim": 1280,
+    "max_position_embeddings": 77,
+}
+
 
 def write_sdxl(folder: Path) -> Path:
     """SDXL 1.0's: 2.57 billion weights in its U-Net (Podell et al., arXiv 2307.01952, table 1)."""
@@ -42,8 +58,8 @@ def write_sdxl(folder: Path) -> Path:
     configs: dict[str, dict[str, object]] = {
         "unet/config.json": SDXL_UNET,
         "vae/config.json": SDXL_VAE,
-        "text_encoder/config.json": {"max_position_embeddings": 77},
-        "text_encoder_2/config.json": {"max_position_embeddings": 77, "projection_dim": 1280},
+        "text_encoder/config.json": CLIP_L,
+        "text_encoder_2/config.json": CLIP_BIG_G,
         "scheduler/scheduler_config.json": {
             "_class_name": "EulerDiscreteScheduler",
             "beta_start": 0.00085,

@@ -18,7 +18,7 @@ from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.methods.checkpointing import checkpoint_blocks
 from understudy.methods.dry_step import learning, make_question, run_dry
-from understudy.methods.forecast import Forecaster, count_in_files, learns_word
+from understudy.methods.forecast import Forecaster, count_weights, learns_word
 from understudy.recipes import PUPPET, Checkpointing, DreamBooth, DreamBoothLora, Finetune, TextualInversion
 from understudy.runs import Plan
 
@@ -97,7 +97,7 @@ def test_a_hollow_base_has_the_shapes_of_the_whole(folder: Path) -> None:
 def test_weights_are_counted_without_reading_them(folder: Path) -> None:
     base = open_base(folder, CPU)
     held = sum(tensor.numel() for tensor in base.denoiser.state_dict().values())
-    assert count_in_files(folder / base.denoiser_part) == held
+    assert count_weights(folder, base.denoiser_part) == held
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,12 @@ class Base(ABC):
         return found
 
     @property
+    def reading_device(self) -> torch.device:
+        """Where the words are read, which may be elsewhere than what else is computed."""
+        device: torch.device = self.pipe.text_encoder.device
+        return device
+
+    @property
     def latent_px(self) -> int:
         """Side of what one latent stands for."""
         return int(self.pipe.vae_scale_factor)

@@ -17,7 +17,7 @@ def tokenize(pipe: Any, tokenizer: Any, prompts: Sequence[str]) -> Tensor:
         truncation=True,
         return_tensors="pt",
     ).input_ids
-    return tokens.to(pipe.device)
+    return tokens.to(pipe.text_encoder.device)
 
 
 def readable_part(pipe: Any, prompt: str) -> str:

@@ -56,7 +56,7 @@ class FluxBase(FlowBase):
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width) of T5 and `pooled` (prompts, width) of CLIP."""
-        hidden, pooled, _ = self.pipe.encode_prompt(list(prompts), device=self.pipe.device)
+        hidden, pooled, _ = self.pipe.encode_prompt(list(prompts), device=self.reading_device)
         return Conditioning({"hidden": hidden, "pooled": pooled})
 
     def readable_part(self, prompt: str) -> str:

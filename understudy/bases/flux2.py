@@ -124,7 +124,7 @@ class Flux2Base(Base):
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width): three layers of the reader side by side, padded as it pads."""
-        return Conditioning({"hidden": self.pipe.encode_prompt(list(prompts), device=self.pipe.device)[0]})
+        return Conditioning({"hidden": self.pipe.encode_prompt(list(prompts), device=self.reading_device)[0]})
 
     def predict(self, noisy: Tensor, times_B: Tensor, prompts: Conditioning) -> Tensor:
         """The transformer's answer."""

@@ -105,7 +105,7 @@ class QwenBase(Base):
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width), without the tokens of the pipeline's template, and `mask`."""
         hidden, mask = self.reader.encode_prompt(
-            list(prompts), device=self.pipe.device, max_sequence_length=MAX_TOKENS
+            list(prompts), device=self.reading_device, max_sequence_length=MAX_TOKENS
         )
         if mask is None:  # where all prompts are as long
             mask = torch.ones(hidden.shape[:2], dtype=torch.long, device=hidden.device)

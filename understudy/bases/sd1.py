@@ -55,7 +55,9 @@ class Sd1Base(Base):
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width)."""
         # The pipeline's own way, so that learning and drawing read a prompt alike.
-        return Conditioning({"hidden": self.pipe.encode_prompt(list(prompts), self.pipe.device, 1, False)[0]})
+        return Conditioning(
+            {"hidden": self.pipe.encode_prompt(list(prompts), self.reading_device, 1, False)[0]}
+        )
 
     def tokenize(self, prompts: Sequence[str]) -> Conditioning:
         """`tokens` (prompts, L)."""

@@ -42,7 +42,7 @@ class Sd3Base(FlowBase):
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width) of all encoders and `pooled` (prompts, width) of both CLIPs."""
         hidden, _, pooled, _ = self.pipe.encode_prompt(
-            list(prompts), None, None, device=self.pipe.device, do_classifier_free_guidance=False
+            list(prompts), None, None, device=self.reading_device, do_classifier_free_guidance=False
         )
         return Conditioning({"hidden": hidden, "pooled": pooled})
 

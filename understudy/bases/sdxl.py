@@ -64,14 +64,14 @@ class SdxlBase(Base):
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """`hidden` (prompts, tokens, width) of both encoders and `pooled` (prompts, width) of the second."""
         hidden, _, pooled, _ = self.pipe.encode_prompt(
-            list(prompts), device=self.pipe.device, do_classifier_free_guidance=False
+            list(prompts), device=self.reading_device, do_classifier_free_guidance=False
         )
         return self._without_empty(prompts, hidden, pooled)
 
     def tokenize(self, prompts: Sequence[str]) -> Conditioning:
         """`tokens` and `tokens_2` (prompts, L) of both readers; `said` (prompts) is 0 for an empty prompt."""
         pipe = self.pipe
-        said = torch.tensor([float(bool(prompt)) for prompt in prompts], device=pipe.device)
+        said = torch.tensor([float(bool(prompt)) for prompt in prompts], device=self.reading_device)
         return Conditioning(
             {
                 "tokens": clip.tokenize(pipe, pipe.tokenizer, prompts),

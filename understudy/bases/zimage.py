@@ -92,7 +92,7 @@ class ZImageBase(Base):
         """`hidden` (prompts, tokens, width) and `mask`."""
         ragged, _ = self.pipe.encode_prompt(
             [*prompts],
-            device=self.pipe.device,
+            device=self.reading_device,
             do_classifier_free_guidance=False,
             max_sequence_length=MAX_TOKENS,
         )

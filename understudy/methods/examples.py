@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.placing import place_readers
+from understudy.bases.placing import place_readers, reading_words
 from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
 from understudy.events import Notify
@@ -154,6 +154,9 @@ def make_examples(
     note_cut_prompts(base, [row.prompt for row in rows if not row.is_prior], notify)
     prompts = ["", *sorted({row.prompt for row in rows})]
     latents = encode_pictures(base, [row.view.pixels for row in rows], notify)
+    with reading_words(base):
+        read = Conditioning.join([base.encode_prompt([prompt]) for prompt in prompts])
+        tokens = base.tokenize(prompts)
     mean = latents.mean
     background = torch.tensor([row.background for row in rows])
     return Examples(
@@ -162,8 +165,8 @@ def make_examples(
         mask=_loss_masks([row.view.mask for row in rows], background, mean.shape[-2:]).to(mean),
         weight=torch.tensor([row.weight for row in rows]).to(mean),
         prompt=torch.tensor([prompts.index(row.prompt) for row in rows], device=mean.device),
-        prompts=Conditioning.join([base.encode_prompt([prompt]) for prompt in prompts]),
-        tokens=base.tokenize(prompts),
+        prompts=read,
+        tokens=tokens,
         unit=torch.tensor([row.unit for row in rows]),
         is_prior=torch.tensor([row.is_prior for row in rows]),
     )

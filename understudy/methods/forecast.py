@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import DTYPES, Base
-from understudy.bases.catalog import read_layout
+from understudy.bases.catalog import read_config, read_layout
 from understudy.bases.hollow import META, open_hollow, shape_prompts
+from understudy.bases.layouts import DIFFUSERS
 from understudy.bases.needed_files import is_of, variant_of
+from understudy.bases.placing import AUTOENCODER
 from understudy.bases.safetensors_header import read_header
 from understudy.methods.alive import Alive, Autocast, flash_attention
 from understudy.methods.attached import is_beside
@@ -88,18 +91,21 @@ class Forecaster:
             self._seen[key] = _dry_run(self._folder, self._recipe, plan)
         seen, leaves = self._seen[key], plan.offload != "none"
         weights = _count_weights(seen, plan)
-        size = DTYPES[plan.precision].itemsize
-        readers = size * sum(map(count_in_files, _readers(self._folder)))
-        needed = size * sum(map(count_in_files, needed_readers(self._folder, self._recipe)))
+        size = seen.element
+        vae = size * count_weights(self._folder, AUTOENCODER)
+        words = sum(size * count_weights(self._folder, part) for part in word_readers(self._folder))
+        needed = words if reads_in_steps(self._recipe) else 0
         dequantised = max(seen.linear) * seen.element if plan.quantization != "none" else 0
         # bitsandbytes puts weights on the card as it loads them.
         beside = weights if not leaves or plan.quantizer == "bitsandbytes" else 0
-        together = max(weights, readers + beside) if leaves else weights + readers
+        on_device = words if plan.readers == "device" else 0
+        reading = vae + (max(seen.encoding, on_device) if leaves else words + seen.encoding)
+        together = max(weights, words + beside) if leaves else weights + vae + words
         return Forecast(
-            weights=weights + (needed if leaves else readers),
+            weights=weights + (needed if leaves else vae + words),
             learned=seen.learned,
             step=seen.step + dequantised,
-            reading=readers + seen.encoding + beside,
+            reading=reading + beside,
             drawing=seen.drawing + together if seen.drawing else 0,
         )
 
@@ -216,23 +222,28 @@ def learns_word(recipe: Finetune) -> bool:
     return isinstance(recipe, LearnsWord) and recipe.vectors > 0
 
 
-def _readers(folder: Path) -> list[Path]:
-    """All parts with weights but the denoiser."""
+def word_readers(folder: Path) -> list[str]:
+    """The parts that read the prompts."""
     layout = read_layout(folder)
-    parts = (folder / part for part in (*layout.weighted, *layout.optional) if part != layout.denoiser)
-    return [part for part in parts if part.is_dir()]
+    parts = (part for part in (*layout.weighted, *layout.optional) if part.startswith("text_encoder"))
+    return [part for part in parts if (folder / part).is_dir()]
 
 
-def needed_readers(folder: Path, recipe: Finetune) -> list[Path]:
-    """The parts that read the words in every step."""
+def reads_in_steps(recipe: Finetune) -> bool:
+    """Whether every step reads its prompts anew."""
     trains = isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0
-    if not (trains or learns_word(recipe)):
-        return []
-    return [part for part in _readers(folder) if part.name.startswith("text_encoder")]
+    return trains or learns_word(recipe)
 
 
-def count_in_files(part: Path) -> int:
-    """How many weights the files of a base's part hold, as their headers say."""
-    variant = variant_of(part.parent)
-    files = (path for path in part.glob("*.safetensors") if is_of(path.name, variant))
-    return sum(prod(entry.shape) for path in files for entry in read_header(path).values())
+def count_weights(folder: Path, part: str) -> int:
+    """How many weights a part of a base has, as its files' headers say, or, without files, its config."""
+    variant = variant_of(folder)
+    files = [path for path in (folder / part).glob("*.safetensors") if is_of(path.name, variant)]
+    if files:
+        return sum(prod(entry.shape) for path in files for entry in read_header(path).values())
+    layout = read_layout(folder)
+    library, kind = {**layout.parts, **layout.optional}[part]
+    config, made = read_config(folder, part), getattr(import_module(library), kind)
+    with torch.device(META):
+        network = made.from_config(config) if library == DIFFUSERS else made(made.config_class(**config))
+    return sum(weight.numel() for weight in network.parameters())

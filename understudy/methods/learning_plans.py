@@ -74,11 +74,12 @@ def preview_plans(recipe: Finetune, folder: Path, memory_bytes: int | None) -> l
     first = Plan(device="cuda", precision=precision, threads=1, offload="encoders")
     machine = Machine(memory_bytes or 0, frozenset(MODULES), compiles=False)
     forecast = Forecaster(folder, recipe)
-    found = [(plan, forecast(plan)) for plan in list_plans(first, recipe, machine)]
-    return [
-        Preview(plan, said, None if memory_bytes is None else said.peak <= machine.budget)
-        for plan, said in found
-    ]
+    found: list[Preview] = []
+    for plan in list_plans(first, recipe, machine):
+        said = forecast(plan)
+        if plan.readers == "device" or said.peak < found[-1].forecast.peak:  # else it only takes longer
+            found.append(Preview(plan, said, None if memory_bytes is None else said.peak <= machine.budget))
+    return found
 
 
 def find_configs(name: str, notify: Notify) -> Path:

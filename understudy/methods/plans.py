@@ -6,6 +6,8 @@
     4. in nf4, with the same three
     5. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
 
+each with the prompts read on the device or, where that alone does not fit, on the CPU: once, in minutes.
+
 Each is first forecast, and what cannot fit is passed over; of the rest the first is taken whose dry step
 fits. Nothing here needs a graphics card: what forecasts and what measures are given.
 """
@@ -18,8 +20,8 @@ from typing import get_args
 
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
-from understudy.methods.forecast import Forecast
-from understudy.recipes import Adapting, Checkpointing, Computing, LearnsWord, Offload, Quantization
+from understudy.methods.forecast import Forecast, reads_in_steps
+from understudy.recipes import Adapting, Checkpointing, Computing, Finetune, LearnsWord, Offload, Quantization
 from understudy.runs import Plan
 
 GIB = 2**30
@@ -64,7 +66,7 @@ class TooSmall(Exception):
         self.least = least
 
 
-def list_plans(first: Plan, recipe: Computing, machine: Machine) -> list[Plan]:
+def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
     """The plans that the recipe's knobs leave, the fastest first; `first` says device, precision and threads.
 
     What is neither asked for nor possible here is left out; what is asked for was checked before.
@@ -87,7 +89,9 @@ def list_plans(first: Plan, recipe: Computing, machine: Machine) -> list[Plan]:
             if is_plain and machine.compiles and recipe.steps >= COMPILED_STEPS:
                 found.append(plan.model_copy(update={"compiled": True}))
             found.append(plan)
-    return found
+    if first.offload == "none" or recipe.offload == "none" or reads_in_steps(recipe):
+        return found
+    return [one for plan in found for one in (plan, plan.model_copy(update={"readers": "cpu"}))]
 
 
 def _kept(first: Plan, recipe: Computing) -> Iterator[tuple[Quantization, Offload]]:
@@ -170,6 +174,8 @@ def say(plan: Plan) -> str:
         said.append(f"checkpointing {plan.checkpointing}")
     if plan.offload == "blocks":
         said.append("blocks fetched when they compute")
+    if plan.readers == "cpu":
+        said.append("prompts read on the CPU")
     if plan.compiled:
         said.append("compiled")
     return ", ".join(said)

@@ -16,7 +16,7 @@ from understudy.bases.placing import place_denoiser
 from understudy.methods.computing import compute_as_planned
 from understudy.methods.dry_step import learning, make_question, run_dry
 from understudy.methods.finetune import MAX_GRADIENT_NORM
-from understudy.methods.forecast import learns_word, needed_readers
+from understudy.methods.forecast import learns_word, reads_in_steps, word_readers
 from understudy.methods.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
 from understudy.recipes import DreamBooth, Finetune
@@ -49,7 +49,7 @@ def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
 def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
     """Learn two steps about nothing, as the recipe learns and as the plan computes, and forget them."""
     base = _open(folder, recipe, plan)
-    place_denoiser(base, [part.name for part in needed_readers(folder, recipe)])
+    place_denoiser(base, word_readers(folder) if reads_in_steps(recipe) else ())
     hollow = open_hollow(folder, plan, recipe.resolution_px)
     side = hollow.size_px
     latents = hollow.encode_image(torch.empty(1, 3, side, side, device=META)).mean

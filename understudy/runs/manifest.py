@@ -43,6 +43,9 @@ class Plan(_Frozen):
     offload: Offload = "none"
     """What leaves the device: what no step needs, or also blocks that are not just computing."""
 
+    readers: Literal["device", "cpu"] = "device"
+    """Where prompts are read, where that is done once and what reads them leaves."""
+
     compiled: bool = False
     """Whether the denoiser's repeated blocks are compiled."""
 
