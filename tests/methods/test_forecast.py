@@ -33,11 +33,6 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return make_toy(family, tmp_path_factory.mktemp("bases") / family)
 
 
-@pytest.fixture(scope="module")
-def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sdxl(tmp_path_factory.mktemp("bases") / "sdxl")
-
-
 def measure(folder: Path, recipe: Finetune, plan: Plan) -> int:
     """The most bytes that the allocator had given out for one step, beside what was there before it."""
     base = open_base(folder, plan)
@@ -105,27 +100,27 @@ def test_weights_are_counted_without_reading_them(folder: Path) -> None:
     assert count_in_files(folder / base.denoiser_part) == held
 
 
-def make_sdxl_recipe(folder: Path, **knobs: object) -> DreamBoothLora:
-    usual = {"base": str(folder), "batch": 1, "rank": 16, "targets": ("attention",), "prior_weight": 0.0}
-    return DreamBoothLora.model_validate(usual | knobs)
+@pytest.fixture(scope="module")
+def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Forecaster:
+    """Of a LoRA of rank 16 on the attention at 1024 px, one picture at a time."""
+    folder = write_sdxl(tmp_path_factory.mktemp("bases") / "sdxl")
+    knobs = {"base": str(folder), "batch": 1, "rank": 16, "targets": ("attention",), "prior_weight": 0.0}
+    return Forecaster(folder, DreamBoothLora.model_validate(knobs))
 
 
-def test_sdxl_at_1024_pixels_takes_less_than_others_publish(sdxl: Path) -> None:
+def test_sdxl_at_1024_pixels_takes_less_than_others_publish(sdxl: Forecaster) -> None:
     """SimpleTuner's documents: 13.0 GiB on an H100, 6.5 with checkpointing (LoKr, batch 1)."""
-    forecast = Forecaster(sdxl, make_sdxl_recipe(sdxl))
-    whole = forecast(CARD).peak / GIB
-    frugal = forecast(CARD.model_copy(update={"checkpointing": "whole"})).peak / GIB
+    whole = sdxl(CARD).peak / GIB
+    frugal = sdxl(CARD.model_copy(update={"checkpointing": "whole"})).peak / GIB
     assert whole == pytest.approx(10.4, abs=0.2)
     assert frugal == pytest.approx(5.6, abs=0.2)
     assert whole < 13.0
     assert frugal < 6.5
 
 
-def test_every_way_to_save_saves(sdxl: Path) -> None:
-    forecast = Forecaster(sdxl, make_sdxl_recipe(sdxl, resolution_px=512))
-
+def test_every_way_to_save_saves(sdxl: Forecaster) -> None:
     def peak(**how: object) -> float:
-        said = forecast(Plan.model_validate(CARD.model_dump() | {"checkpointing": "whole"} | how))
+        said = sdxl(Plan.model_validate(CARD.model_dump() | {"checkpointing": "whole"} | how))
         return (said.weights + said.learned + said.step) / GIB
 
     frugal = peak()

@@ -11,13 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from tests.bases.toys import FAMILIES, make_toy
-from tests.toy_character import make_recipe
+from tests.methods.dry_gradients import dry_gradients
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
-from understudy.bases.placing import place_denoiser
-from understudy.methods.attached import attached
-from understudy.methods.computing import compute_as_planned, find_blocks
-from understudy.methods.dry_step import make_question, run_dry
+from understudy.methods.computing import find_blocks
 from understudy.methods.streaming import Stream
 from understudy.runs import Plan
 
@@ -31,25 +28,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return make_toy(family, tmp_path_factory.mktemp("bases") / family)
 
 
-def gradients(folder: Path, plan: Plan, steps: int = 2) -> dict[str, Tensor]:
-    """Of an adapter, after so many steps about nothing in particular."""
-    base = open_base(folder, plan)
-    recipe = make_recipe(folder)
-    prompts = base.encode_prompt(["Pip", "a girl"])
-    latents = base.encode_image(torch.zeros(2, 3, base.size_px, base.size_px)).mean
-    place_denoiser(base)
-    with attached(base, recipe) as weights:
-        compute_as_planned(base, folder)
-        question = make_question(base, latents, prompts, False)
-        for _ in range(steps):
-            run_dry(base, question)
-    # Where the last block answers about the words as well, nobody hears it.
-    assert sum(weight.grad is not None for weight in weights.values()) > 0.8 * len(weights)
-    return {name: weight.grad for name, weight in weights.items() if weight.grad is not None}
-
-
 def test_the_gradients_are_the_same_to_the_last_bit(folder: Path) -> None:
-    expected, found = gradients(folder, WHOLE), gradients(folder, BLOCKS)
+    expected, found = dry_gradients(folder, WHOLE), dry_gradients(folder, BLOCKS)
     assert len(expected) > 10
     assert expected.keys() == found.keys()
     assert all(torch.equal(one, found[name]) for name, one in expected.items())

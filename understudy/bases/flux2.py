@@ -136,8 +136,8 @@ class Flux2Base(Base):
                 timestep=times_B / self.objective.num_times,
                 guidance=None,
                 encoder_hidden_states=hidden,
-                txt_ids=_number_places(1, 1, hidden.shape[1]).to(noisy.device),
-                img_ids=_number_places(height, width, 1).to(noisy.device),
+                txt_ids=_number_places(1, 1, hidden.shape[1]).to(noisy.device, non_blocking=True),
+                img_ids=_number_places(height, width, 1).to(noisy.device, non_blocking=True),
                 return_dict=False,
             )[0]
         return answer.float().transpose(1, 2).reshape(noisy.shape)

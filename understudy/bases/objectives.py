@@ -166,7 +166,7 @@ def _discrete_times(count: int, num_times: int, generator: torch.Generator) -> T
 
 def _mix(alphas_cumprod_T: Tensor, times_B: Tensor, clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """alpha and sigma, shaped to multiply `clean`, and the signal-to-noise ratio (B)."""
-    share_B = alphas_cumprod_T.to(clean)[times_B]
+    share_B = alphas_cumprod_T.to(clean, non_blocking=True)[times_B]
     snr_B = share_B / (1 - share_B).clamp(min=1e-12)
     return _like(share_B.sqrt(), clean), _like((1 - share_B).sqrt(), clean), snr_B
 

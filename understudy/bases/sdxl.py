@@ -110,7 +110,8 @@ class SdxlBase(Base):
     def predict(self, noisy: Tensor, times_B: Tensor, prompts: Conditioning) -> Tensor:
         """The U-Net's answer for whole pictures of the latents' size."""
         height, width = (side * self.latent_px for side in noisy.shape[-2:])
-        frame = torch.tensor([[height, width, 0, 0, height, width]], device=noisy.device)
+        frame = torch.tensor([[height, width, 0, 0, height, width]])
+        frame = frame.to(noisy.device, non_blocking=True)
         told = {"text_embeds": prompts["pooled"], "time_ids": frame.expand(len(noisy), -1)}
         unet = self.pipe.unet
         with self._computing():

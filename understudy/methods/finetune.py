@@ -214,14 +214,16 @@ def ask(
     device = examples.mean.device
     random = keyed(recipe.seed, "step", step)
     shape = (len(rows), *examples.mean.shape[1:])
-    # On the CPU, so that every device gets the same numbers.
-    sampling = torch.randn(shape, generator=random).to(device)
-    noise = torch.randn(shape, generator=random).to(device)
+    # On the CPU, so that every device gets the same numbers; who sends them does not wait for the device.
+    sampling = torch.randn(shape, generator=random).to(device, non_blocking=True)
+    noise = torch.randn(shape, generator=random).to(device, non_blocking=True)
     times = base.objective.sample_times(len(rows), random)
-    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows]).to(device)
-    is_captioned = (torch.rand(len(rows), generator=random) >= recipe.caption_dropout).to(device)
+    times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows])
+    times = times.to(device, non_blocking=True)
+    is_captioned = torch.rand(len(rows), generator=random) >= recipe.caption_dropout
+    is_captioned = is_captioned.to(device, non_blocking=True)
 
-    row = torch.tensor(rows, device=device)
+    row = torch.tensor(rows).to(device, non_blocking=True)
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
     prompts = condition(examples.prompt[row] * is_captioned)

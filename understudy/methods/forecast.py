@@ -212,6 +212,7 @@ def _bytes_of(network: nn.Module) -> int:
 
 
 def learns_word(recipe: Finetune) -> bool:
+    """Whether gradients flow to what was read."""
     return isinstance(recipe, LearnsWord) and recipe.vectors > 0
 
 

@@ -1,0 +1,149 @@
+"""The plan of a run on a graphics card that is only said to be there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.bases.toys import make_toy
+from tests.methods.dry_gradients import dry_gradients
+from tests.toy_character import make_lora_recipe, make_recipe
+from understudy.domain import UserError
+from understudy.events import Event, Note
+from understudy.methods import learning_plans, trial_step
+from understudy.methods.learning_plans import find_free_bytes, plan_learning
+from understudy.methods.plans import Machine
+from understudy.methods.trial_step import measure_peak
+from understudy.runs import Plan
+
+MIB = 2**20
+FIRST = Plan(device="cuda", precision="fp32", threads=1)
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """A card of so little memory that the toy is large to it; every dry step takes what was forecast."""
+    plans: list[Plan] = []
+
+    def measure(folder: Path, recipe: object, plan: Plan) -> int:
+        plans.append(plan)
+        return MIB
+
+    monkeypatch.setattr(learning_plans, "is_small", lambda folder: False)
+    monkeypatch.setattr(learning_plans, "choose_plan", lambda *rest: FIRST)
+    monkeypatch.setattr(learning_plans, "_measure", measure)
+    return plans
+
+
+def give_memory(mib: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(int(mib * MIB), frozenset(), compiles=False)
+    monkeypatch.setattr(learning_plans, "find_machine", lambda *rest: machine)
+
+
+def test_it_is_told_in_one_note_and_kept(
+    toy_base: Path, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_memory(1000, monkeypatch)
+    notes: list[Event] = []
+    choice = plan_learning(make_recipe(toy_base), toy_base, "auto", notes.append)
+    assert tried == [choice.plan]
+    assert choice.plan == FIRST.model_copy(update={"offload": "encoders"})
+    assert choice.measured_bytes == MIB
+    assert choice.forecast_bytes is not None
+    (note,) = notes
+    assert isinstance(note, Note)
+    assert note.text.startswith("Learning on cuda in fp32, 0.0 GiB of the 1.0 that are free")
+
+
+def test_less_memory_leads_to_a_more_frugal_plan(
+    toy_base: Path, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(toy_base).model_copy(update={"prior_weight": 0.0, "batch": 64})
+    taken = []
+    for mib in (200, 60, 31):
+        give_memory(mib, monkeypatch)
+        taken.append(plan_learning(recipe, toy_base, "auto", lambda event: None).plan.checkpointing)
+    assert taken == ["none", "segments", "whole"]
+
+
+def test_several_at_once_take_more(
+    toy_base: Path, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_memory(1000, monkeypatch)
+    recipe = make_recipe(toy_base).model_copy(update={"prior_weight": 0.0})
+    one, eight = (
+        plan_learning(recipe, toy_base, "auto", lambda event: None, count).forecast_bytes for count in (1, 8)
+    )
+    assert one is not None
+    assert eight is not None
+    assert eight > 2 * one
+
+
+def test_where_nothing_fits_smaller_pictures_are_named(
+    toy_base: Path, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_memory(80, monkeypatch)
+    recipe = make_recipe(toy_base).model_copy(
+        update={"prior_weight": 0.0, "batch": 8, "resolution_px": 256, "offload": "encoders"}
+    )
+    with pytest.raises(UserError, match=r"leave out --offload, or .*take --resolution-px 128 \(0\.\d GiB\)"):
+        plan_learning(recipe, toy_base, "auto", lambda event: None)
+    assert not tried
+
+
+@pytest.mark.parametrize(
+    ("error", "compiled", "found"),
+    [
+        (torch.OutOfMemoryError("full"), False, None),
+        (torch.OutOfMemoryError("full"), True, None),
+        (RuntimeError("no compiler"), True, None),
+        (None, False, 7 * MIB),
+    ],
+)
+def test_a_dry_step_that_fails_is_no_plan(
+    error: Exception | None,
+    compiled: bool,
+    found: int | None,
+    toy_base: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def take(*rest: object) -> None:
+        if error is not None:
+            raise error
+
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *rest: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *rest: 7 * MIB)
+    monkeypatch.setattr(trial_step, "take_steps", take)
+    plan = FIRST.model_copy(update={"compiled": compiled})
+    assert measure_peak(toy_base, make_recipe(toy_base), plan) == found
+
+
+def test_a_dry_step_with_a_fault_of_ours_is_told(toy_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(*rest: object) -> None:
+        raise RuntimeError("a fault")
+
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *rest: None)
+    monkeypatch.setattr(trial_step, "take_steps", take)
+    with pytest.raises(RuntimeError, match="a fault"):
+        measure_peak(toy_base, make_lora_recipe(toy_base), FIRST)
+
+
+def test_without_a_card_nothing_is_free() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert find_free_bytes() is None
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
+def test_compiled_blocks_learn_the_same(tmp_path: Path) -> None:
+    folder = make_toy("flux2", tmp_path / "flux2")
+    plan = FIRST.model_copy(update={"device": "cpu", "checkpointing": "whole"})
+    expected = dry_gradients(folder, plan, 1)
+    found = dry_gradients(folder, plan.model_copy(update={"compiled": True}), 1)
+    both = [torch.cat([one.flatten() for _, one in sorted(some.items())]) for some in (expected, found)]
+    assert 0 < (both[0] - both[1]).norm() < 1e-5 * both[0].norm()
