@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -23,11 +22,11 @@ import torch.nn.functional as F
 from peft import LoraConfig
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from benchmarks.base_shapes import PARTS, Parts
+from understudy.methods.alive import Alive
 
 GIB = 2**30
 RANK = 16
@@ -70,42 +69,6 @@ class _Autocast(TorchFunctionMode):
         return func(*map(cast, args), **{name: cast(one) for name, one in (kwargs or {}).items()})
 
 
-class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the storages that are alive at once, other than those of `known` modules."""
-
-    def __init__(self, known: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self._seen: dict[int, weakref.ref[Any]] = {}
-        for tensor in (*known.parameters(), *known.buffers()):
-            storage = tensor.untyped_storage()
-            self._seen[storage._cdata] = weakref.ref(storage)
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(out):
-            if isinstance(leaf, Tensor):
-                self._see(leaf.untyped_storage())
-        return out
-
-    def _see(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        before = self._seen.get(key)
-        if before is not None and before() is storage:
-            return
-        self.now += size
-        self.peak = max(self.peak, self.now)
-
-        def forget(reference: weakref.ref[Any]) -> None:
-            self.now -= size
-            if self._seen.get(key) is reference:
-                del self._seen[key]
-
-        self._seen[key] = weakref.ref(storage, forget)
-
-
 def count_parameters(modules: Sequence[nn.Module]) -> str:
     """A `Count` in billions: all that the files hold, and what of it can be quantised."""
     held = [tensor for module in modules for tensor in module.state_dict().values()]
@@ -121,7 +84,7 @@ def count_parameters(modules: Sequence[nn.Module]) -> str:
 
 def peak_gib(module: nn.Module, work: Callable[[nn.Module], object], learns: bool) -> float:
     """Of a forward pass as pipelines make it, or of one forward and back under autocast."""
-    alive = _Alive(module)
+    alive = Alive((*module.parameters(), *module.buffers()))
     as_on_cuda = patch.object(F, "scaled_dot_product_attention", _flash)
     with as_on_cuda, alive, _Autocast() if learns else torch.no_grad():
         out = work(module)

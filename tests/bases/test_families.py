@@ -215,8 +215,6 @@ def test_plain_diffusers_draws_the_same_with_it(
 def test_draws_from_a_sketch_where_the_family_can(learned: Run) -> None:
     with open_painter(learned) as painter:
         assert isinstance(painter, PipelinePainter)
-        if painter.base.redraws_with is None:
-            pytest.skip("the family has no such pipeline")
         side = painter.base.size_px
         sketch = Sketch(np.full((side, side, 3), 200, np.uint8), 0.5)
         (first,) = painter([Scene("Pip", 3)], FEW, sketch)

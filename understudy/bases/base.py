@@ -57,7 +57,7 @@ class Base(ABC):
 
     draws_with: ClassVar[type[DiffusionPipeline]]
     """The pipeline that draws from noise alone."""
-    redraws_with: ClassVar[type[DiffusionPipeline] | None]
+    redraws_with: ClassVar[type[DiffusionPipeline]]
     """The one that draws from another picture and noise (Meng et al., SDEdit, arXiv 2108.01073)."""
     denoiser_part: ClassVar[str]
     """The pipeline's name for what learns, and what the names in an adapter's file begin with."""
@@ -123,12 +123,7 @@ class Base(ABC):
         return self._pipe(self.draws_with, scheduler)
 
     def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
-        """The pipeline that draws from another picture; raises `UserError` where the family has none."""
-        if self.redraws_with is None:
-            raise UserError(
-                "This base draws from no sketch and redraws no part of a picture: "
-                "learn the character on another (see understudy bases)."
-            )
+        """The pipeline that draws from another picture."""
         return self._pipe(self.redraws_with, scheduler)
 
     def referring_pipe(self, scheduler: Scheduler | None) -> Any:

@@ -6,7 +6,7 @@ Source: Esser et al., Stable Diffusion 3, arXiv 2403.03206, sections 3 and 5.3.2
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from understudy.bases.base import Base, Latents
-from understudy.bases.objectives import Flow, Objective, Spread
+from understudy.bases.objectives import Flow, Objective, Spread, make_flow
+from understudy.bases.redrawing import check_is_euler, strength_for_flows
 from understudy.bases.unets import encode_image
-from understudy.domain import UserError
+from understudy.domain import Pixels
 from understudy.recipes import Scheduler, Target
 
 PATCH = 2
@@ -45,11 +46,7 @@ class FlowBase(Base):
     @classmethod
     def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
         """With the scheduler's own shift, unless it moves with the size: then see `shifting_by_size`."""
-        if min_snr:
-            raise UserError("min_snr is for bases that predict noise, and this one does not: leave it at 0.")
-        config = scheduler.config
-        shift = 1.0 if config.use_dynamic_shifting else float(config.shift)
-        return Flow(shift, config.num_train_timesteps, cls.spread)
+        return make_flow(scheduler.config, min_snr, scheduler.config.shift, cls.spread)
 
     @property
     def cell_px(self) -> int:
@@ -58,17 +55,18 @@ class FlowBase(Base):
 
     def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
         """See `Base.redrawing_pipe`; the family's pipeline asks a flow's own scheduler for the noise."""
-        if scheduler not in (None, "euler"):
-            raise UserError(f"From another picture this base does not draw by {scheduler}: take euler.")
+        check_is_euler(scheduler, "From another picture this base does not draw")
         return super().redrawing_pipe(scheduler)
 
     def redrawing(self, width: int, height: int) -> dict[str, object]:
         """The pipeline would make every picture as large as those that it was trained on."""
         return {"width": width, "height": height}
 
-    def count_redrawn(self, steps: int, strength: float) -> int:
-        """It counts those that it leaves out, so that it takes one more where that is no whole number."""
-        return steps - int(max(steps - steps * strength, 0))
+    def beginning(
+        self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
+    ) -> dict[str, object]:
+        """See `redrawing.strength_for_flows`."""
+        return super().beginning(pipe, pixels, strength_for_flows(strength, steps), steps, seeds)
 
     def shifting_by_size(self) -> Self:
         """Learning at the noise that a picture of its size is drawn from."""

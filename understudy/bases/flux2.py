@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from understudy.bases import chats
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.noising import encode_pixels, make_noisy
+from understudy.bases.noising import begin_noisy
 from understudy.bases.objectives import Objective, make_flow
 from understudy.domain import Pixels, UserError
 from understudy.recipes import Target
@@ -101,12 +101,12 @@ class Flux2Base(Base):
 
         What the family has to redraw with shows the picture as a reference, too, and so cannot leave it.
         """
-        height, width = pixels.shape[:2]
-        clean = encode_pixels(self, pixels)
-        mu = compute_empirical_mu(clean[0, 0].numel(), steps)
-        taken = self.count_redrawn(steps, strength)
-        latents, sigmas = make_noisy(clean, pipe.scheduler, mu, steps, taken, seeds)
-        return {"latents": latents, "sigmas": sigmas, **self.sizing(width, height)}
+
+        def find_mu(clean: Tensor) -> float:
+            return float(compute_empirical_mu(clean[0, 0].numel(), steps))
+
+        latents, told = begin_noisy(self, pipe, pixels, strength, steps, seeds, find_mu)
+        return {"latents": latents, **told}
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """Each as a picture of its own, made larger where the pipeline would refuse it."""

@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 from diffusers import FluxKontextPipeline
-from diffusers.pipelines.flux.pipeline_flux_kontext import calculate_shift
 from PIL import Image
 
-from understudy.bases.flows import PATCH
 from understudy.bases.flux import FluxBase
-from understudy.bases.noising import SHIFTING, encode_pixels, make_noisy
+from understudy.bases.noising import begin_packed
 from understudy.domain import Pixels
 
 
@@ -38,13 +36,7 @@ class KontextBase(FluxBase):
         self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
     ) -> dict[str, object]:
         """The last of the steps, from the picture as noisy as it must be before them."""
-        height, width = pixels.shape[:2]
-        clean = encode_pixels(self, pixels)
-        places = clean[0, 0].numel() // PATCH**2
-        mu = calculate_shift(places, *(self.pipe.scheduler.config[knob] for knob in SHIFTING))
-        taken = self.count_redrawn(steps, strength)
-        latents, sigmas = make_noisy(clean, pipe.scheduler, mu, steps, taken, seeds)
-        return {"latents": self.as_drawn(latents), "sigmas": sigmas, **self.sizing(width, height)}
+        return begin_packed(self, pipe, pixels, strength, steps, seeds)
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """A sheet of them; the pipeline makes it as large as the pictures that it was trained to look at."""

@@ -6,11 +6,12 @@ takes latents and shares of noise as well (SDEdit, Meng et al., arXiv 2108.01073
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
 from understudy.bases.base import Base, redrawing_noise
@@ -23,6 +24,40 @@ SHIFTING = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift"
 def encode_pixels(base: Base, pixels: Pixels) -> Tensor:
     """The latents (1, C, H, W) of a picture (height, width, 3)."""
     return base.encode_image(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1).mean
+
+
+def begin_noisy(
+    base: Base,
+    pipe: Any,
+    pixels: Pixels,
+    strength: float,
+    steps: int,
+    seeds: Sequence[int],
+    find_mu: Callable[[Tensor], float],
+) -> tuple[Tensor, dict[str, object]]:
+    """Latents (B, C, H, W) from which `pipe` takes the last of the steps, and what else its call is given.
+
+    They begin from a picture, pixels (height, width, 3), as noisy as it must be before these steps. `find_mu`
+    says by how much a scheduler that shifts by the picture's size does so for its latents.
+    """
+    height, width = pixels.shape[:2]
+    clean = encode_pixels(base, pixels)
+    taken = base.count_redrawn(steps, strength)
+    latents, sigmas = make_noisy(clean, pipe.scheduler, find_mu(clean), steps, taken, seeds)
+    return latents, {"sigmas": sigmas, **base.sizing(width, height)}
+
+
+def begin_packed(
+    base: Base, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
+) -> dict[str, object]:
+    """The same for a pipeline that is given 2 x 2 latents as one place, and shifts by how many there are."""
+
+    def find_mu(clean: Tensor) -> float:
+        config = pipe.scheduler.config
+        return float(calculate_shift(clean[0, 0].numel() // 4, *(config[knob] for knob in SHIFTING)))
+
+    latents, told = begin_noisy(base, pipe, pixels, strength, steps, seeds, find_mu)
+    return {"latents": base.as_drawn(latents), **told}
 
 
 def make_noisy(

@@ -139,7 +139,9 @@ def make_objective(
             raise UserError(f"The base predicts {prediction!r}, which is unknown here: choose another base.")
 
 
-def make_flow(scheduler_config: Mapping[str, Any], min_snr: float, shift: float) -> Flow:
+def make_flow(
+    scheduler_config: Mapping[str, Any], min_snr: float, shift: float, spread: Spread = "even"
+) -> Flow:
     """The flow that a base with this scheduler is trained by, at times moved by `shift`.
 
     A scheduler that moves its own times by the picture's size does so only in drawing: then they stay even.
@@ -148,7 +150,7 @@ def make_flow(scheduler_config: Mapping[str, Any], min_snr: float, shift: float)
     if min_snr:
         raise UserError("min_snr is for bases that predict noise, and this one does not: leave it at 0.")
     is_dynamic = scheduler_config["use_dynamic_shifting"]
-    return Flow(1.0 if is_dynamic else float(shift), scheduler_config["num_train_timesteps"])
+    return Flow(1.0 if is_dynamic else float(shift), scheduler_config["num_train_timesteps"], spread)
 
 
 def _spread(count: int, generator: torch.Generator) -> Tensor:

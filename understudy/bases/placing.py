@@ -32,9 +32,11 @@ def reading_words(base: Base) -> Iterator[None]:
     names = [name for name in _networks(base) if name not in (base.denoiser_part, AUTOENCODER)]
     for name in names:
         _move(base, name)
-    yield
-    for name in names:
-        base.part(name).to("cpu")
+    try:
+        yield
+    finally:
+        for name in names:
+            base.part(name).to("cpu")
 
 
 def place_denoiser(base: Base, needed: Collection[str] = (), written: bool = False) -> None:

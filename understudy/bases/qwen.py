@@ -16,15 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from understudy.bases import catalog, chats
-from understudy.bases.base import Base, Latents
+from understudy.bases.base import Latents
 from understudy.bases.conditioning import Conditioning
+from understudy.bases.flows import PATCH, FlowBase
 from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import check_is_euler, strength_for_flows
-from understudy.domain import Pixels
-from understudy.recipes import Scheduler, Target
+from understudy.recipes import Target
 
-PATCH = 2
-"""Side of what the transformer takes for one place, in latents."""
 MAX_TOKENS = 512
 """As many of a prompt as the pipelines read unless they are told otherwise."""
 TRAINING_SHIFT = 3.0
@@ -42,13 +39,13 @@ LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class QwenBase(Base):
+class QwenBase(FlowBase):
     """An opened base of the family."""
 
     draws_with = QwenImagePipeline
     redraws_with = QwenImageImg2ImgPipeline
-    denoiser_part = "transformer"
     lora_targets = LORA_TARGETS
+    spread = "even"
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
@@ -65,29 +62,11 @@ class QwenBase(Base):
         """The pipeline that reads words as they are drawn."""
         return self.pipe
 
-    @property
-    def cell_px(self) -> int:
-        """Whole places of the transformer."""
-        return self.latent_px * PATCH
-
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """Classifier-free guidance, also from nothing."""
         if guidance <= 1:
             return {"prompt": prompts, "true_cfg_scale": 1.0}
         return {"prompt": prompts, "negative_prompt": negatives, "true_cfg_scale": guidance}
-
-    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
-        """Its pipeline asks a flow's own scheduler how noisy the picture must be."""
-        check_is_euler(scheduler, "From another picture this base does not draw")
-        return super().redrawing_pipe(scheduler)
-
-    def beginning(
-        self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
-    ) -> dict[str, object]:
-        """See `redrawing.strength_for_flows`; and the pipeline does not look how large the picture is."""
-        height, width = pixels.shape[:2]
-        begun = super().beginning(pipe, pixels, strength_for_flows(strength, steps), steps, seeds)
-        return {**begun, "height": height, "width": width}
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:

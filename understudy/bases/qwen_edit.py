@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import QwenImageEditPlusPipeline, QwenImagePipeline
-from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import calculate_shift
 from PIL import Image
 from transformers import BatchFeature, Qwen2VLImageProcessor
 
-from understudy.bases.noising import SHIFTING, encode_pixels, make_noisy
-from understudy.bases.qwen import PATCH, QwenBase
+from understudy.bases.noising import begin_packed
+from understudy.bases.qwen import QwenBase
 from understudy.domain import Pixels
 from understudy.recipes import Scheduler
 
@@ -48,21 +47,11 @@ class QwenEditBase(QwenBase):
         pipe.processor = PicturesInWords(pipe.tokenizer, Qwen2VLImageProcessor.from_pretrained(folder))
         return pipe
 
-    def count_redrawn(self, steps: int, strength: float) -> int:
-        """As this file takes them."""
-        return min(int(steps * strength), steps)
-
     def beginning(
         self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
     ) -> dict[str, object]:
         """The last of the steps, from the picture as noisy as it must be before them."""
-        height, width = pixels.shape[:2]
-        clean = encode_pixels(self, pixels)
-        places = clean[0, 0].numel() // PATCH**2
-        mu = calculate_shift(places, *(self.pipe.scheduler.config[knob] for knob in SHIFTING))
-        taken = self.count_redrawn(steps, strength)
-        latents, sigmas = make_noisy(clean, pipe.scheduler, mu, steps, taken, seeds)
-        return {"latents": self.as_drawn(latents), "sigmas": sigmas, **self.sizing(width, height)}
+        return begin_packed(self, pipe, pixels, strength, steps, seeds)
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """Each as a picture of its own."""

@@ -16,16 +16,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from understudy.bases import chats
-from understudy.bases.base import DTYPES, Base, Latents
+from understudy.bases.base import DTYPES, Latents
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.objectives import Objective, make_flow
-from understudy.bases.redrawing import check_is_euler, strength_for_flows
+from understudy.bases.flows import FlowBase
+from understudy.bases.redrawing import check_is_euler
 from understudy.bases.unets import encode_image
-from understudy.domain import Pixels
 from understudy.recipes import Scheduler, Target
 
-PATCH = 2
-"""Side of what the transformer takes for one place, in latents."""
 MAX_TOKENS = 512
 """As many of a prompt, with all that the chat's template adds, as the pipelines read."""
 
@@ -42,28 +39,18 @@ LORA_TARGETS: Mapping[Target, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class ZImageBase(Base):
+class ZImageBase(FlowBase):
     """An opened base of the family."""
 
     draws_with = ZImagePipeline
     redraws_with = ZImageImg2ImgPipeline
-    denoiser_part = "transformer"
     lora_targets = LORA_TARGETS
+    spread = "even"
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
         """The autoencoder's: the transformer's config has none."""
         return int(pipe.vae.config.sample_size)
-
-    @classmethod
-    def find_objective(cls, scheduler: Any, min_snr: float) -> Objective:
-        """Flow at the scheduler's own times, as diffusers' script trains."""
-        return make_flow(scheduler.config, min_snr, scheduler.config.shift)
-
-    @property
-    def cell_px(self) -> int:
-        """Whole places of the transformer."""
-        return self.latent_px * PATCH
 
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """Classifier-free guidance, also from nothing; the pipeline counts it from 0, where there is none."""
@@ -74,12 +61,6 @@ class ZImageBase(Base):
         """Both pipelines hand over the noise levels in a list, which a flow's own scheduler alone takes."""
         check_is_euler(scheduler, "This base does not draw")
         return super()._pipe(kind, scheduler)
-
-    def beginning(
-        self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
-    ) -> dict[str, object]:
-        """See `redrawing.strength_for_flows`."""
-        return super().beginning(pipe, pixels, strength_for_flows(strength, steps), steps, seeds)
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
