@@ -2,10 +2,10 @@
 
     python -m benchmarks.base_figures [SDXL KLEIN_4B ...]
 
-prints the lines of understudy/bases/sizes.py. Every tensor that a real step makes is made as a shape alone,
+prints the lines of understudy/bases/choosing/sizes.py. Every tensor of a real step is made as a shape alone,
 learning with CUDA's autocast to bf16 imitated (matrix products in bf16, norms and powers in fp32), and
 attention that keeps what flash attention keeps; the peak of what is alive at once is counted. What kernels
-take beside tensors is not in it: see understudy/bases/memory.py.
+take beside tensors is not in it: see understudy/bases/choosing/memory.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from benchmarks.base_shapes import PARTS, Parts
-from understudy.methods.alive import Alive
+from understudy.methods.computing.alive import Alive
 
 GIB = 2**30
 RANK = 16

@@ -4,7 +4,7 @@
 
 prints a table in GiB: a LoRA of rank 16 on the attention, batch 1, Adam and a running average, at the size
 that the base was trained on unless told. Beside it a card needs what kernels take (see
-understudy/bases/memory.py).
+understudy/bases/choosing/memory.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.base_shapes import PARTS, Parts
 from understudy.bases.layouts import LAYOUTS, Family, Layout
-from understudy.methods.forecast import Forecast, Forecaster
+from understudy.methods.computing.forecast import Forecast, Forecaster
 from understudy.recipes import DreamBoothLora
 from understudy.runs import Plan
 

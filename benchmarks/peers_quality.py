@@ -28,8 +28,8 @@ from understudy.bases.opening import open_base
 from understudy.domain import Character
 from understudy.judges.puppet import PuppetJudge
 from understudy.methods.adapters import WEIGHTS_FILE
+from understudy.methods.computing.planning import choose_plan
 from understudy.methods.painting import Painter, PipelinePainter
-from understudy.methods.planning import choose_plan
 from understudy.pictures import seeded_scenes
 from understudy.recipes import PUPPET, DrawSettings
 from understudy.runs import open_run

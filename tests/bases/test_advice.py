@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from understudy.bases.advice import advise, fit_drawing, fit_learning, look_at_bases, say_advice
-from understudy.bases.known import KNOWN, KnownBase, find_known
-from understudy.bases.machine import FREE_NOTEBOOK, Gpu, find_gpu
-from understudy.bases.memory import estimate_drawing, estimate_learning
+from understudy.bases.choosing.advice import advise, fit_drawing, fit_learning, look_at_bases, say_advice
+from understudy.bases.choosing.known import KNOWN, KnownBase, find_known
+from understudy.bases.choosing.machine import FREE_NOTEBOOK, Gpu, find_gpu
+from understudy.bases.choosing.memory import estimate_drawing, estimate_learning
 from understudy.hub import Hub
 
 

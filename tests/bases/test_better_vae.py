@@ -11,7 +11,7 @@ import torch
 
 from tests.bases.toys import make_toy
 from understudy.bases import opening
-from understudy.bases.fetching import find_better_vae
+from understudy.bases.fetching.fetch import find_better_vae
 from understudy.bases.opening import open_base
 from understudy.domain import UserError
 from understudy.hub import Hub

@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from tests.fake_hub import FakeHub, serving
 from tests.original_layout import to_original
 from tests.toy_base import make_toy_base
-from understudy.bases import converting
-from understudy.bases.converting import open_single_file
-from understudy.bases.fetching import fetch_base
-from understudy.bases.known import KnownBase, find_known
-from understudy.bases.needed_files import what_is_missing
+from understudy.bases.choosing.known import KnownBase, find_known
+from understudy.bases.fetching import converting
+from understudy.bases.fetching.converting import open_single_file
+from understudy.bases.fetching.fetch import fetch_base
+from understudy.bases.fetching.needed_files import what_is_missing
 from understudy.domain import UserError
 from understudy.events import Event, Note
 from understudy.hub import Hub

@@ -14,12 +14,12 @@ from diffusers import StableDiffusionPipeline
 
 from tests.fake_hub import FakeHub, serving
 from tests.toy_base import make_toy_base
-from understudy.bases import fetching
 from understudy.bases.catalog import hash_base
-from understudy.bases.fetching import fetch_base, fetch_texts, fetch_vae, find_fetched, find_on_disk
-from understudy.bases.known import find_known
-from understudy.bases.needed_files import choose_files, variant_of, what_is_missing
-from understudy.bases.packaged import PACKAGED
+from understudy.bases.choosing.known import find_known
+from understudy.bases.fetching import fetch
+from understudy.bases.fetching.fetch import fetch_base, fetch_texts, fetch_vae, find_fetched, find_on_disk
+from understudy.bases.fetching.needed_files import choose_files, variant_of, what_is_missing
+from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.recommended import suited_knobs
 from understudy.domain import UserError
 from understudy.events import Event, Note, Step
@@ -194,7 +194,7 @@ def test_puppet_and_folders_need_no_hub(toy_base: Path, monkeypatch: pytest.Monk
     def never(*arguments: object) -> None:
         raise AssertionError(arguments)
 
-    monkeypatch.setattr(fetching, "list_files", never)
+    monkeypatch.setattr(fetch, "list_files", never)
     assert fetch_base("puppet") == fetch_base("Puppet") == PACKAGED["puppet"]
     assert suited_knobs("lora", "Puppet") == {}
     assert fetch_base(str(toy_base)) == toy_base

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.toy_base import make_toy_base
-from understudy.bases import hashing
 from understudy.bases.catalog import hash_base
-from understudy.bases.hashing import hash_file
+from understudy.bases.fetching import hashing
+from understudy.bases.fetching.hashing import hash_file
 
 LONG_AGO = 1_700_000_000
 CONTENT = b"weights" * 100

@@ -12,10 +12,9 @@ from torch import nn
 
 from benchmarks.base_figures import GIB, count_parameters, peak_gib
 from benchmarks.base_shapes import PARTS
-from understudy.bases import sizes
-from understudy.bases.known import KNOWN, KnownBase, find_known
-from understudy.bases.layouts import Family
-from understudy.bases.memory import (
+from understudy.bases.choosing import sizes
+from understudy.bases.choosing.known import KNOWN, KnownBase, find_known
+from understudy.bases.choosing.memory import (
     DRAWING_PLANS,
     LEARNING_PLANS,
     LearningPlan,
@@ -23,8 +22,9 @@ from understudy.bases.memory import (
     estimate_drawing,
     estimate_learning,
 )
+from understudy.bases.fetching.packaged import PACKAGED
+from understudy.bases.layouts import Family
 from understudy.bases.opening import find_kind
-from understudy.bases.packaged import PACKAGED
 from understudy.recipes import PUPPET
 
 DOCS = Path(__file__).parents[2] / "docs" / "bases.md"

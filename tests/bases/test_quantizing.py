@@ -16,7 +16,7 @@ from understudy.bases.opening import open_base
 from understudy.bases.quantizing import Quantizer, check_quantization, configure, find_usable
 from understudy.domain import Character, UserError
 from understudy.methods import learn
-from understudy.methods.plans import Choice
+from understudy.methods.computing.plans import Choice
 from understudy.runs import STATE_FILE, Plan
 
 PACKAGES: dict[Quantizer, str] = {"quanto": "optimum", "torchao": "torchao"}

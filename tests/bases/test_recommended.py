@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from tests.bases.toys import make_toy
 from tests.toy_character import make_character
-from understudy.bases import fetching
+from understudy.bases.fetching import fetch
 from understudy.bases.layouts import Family
 from understudy.bases.recommended import DRAWING, recommended_knobs, suited_knobs, suited_settings
 from understudy.domain import UserError
@@ -66,7 +66,7 @@ def test_settings_of_a_run_are_found_without_fetching_its_base(
     def never(*arguments: object) -> None:
         raise AssertionError(arguments)
 
-    monkeypatch.setattr(fetching, "list_files", never)
+    monkeypatch.setattr(fetch, "list_files", never)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     run = learn(make_character(1), PromptOnly(base=str(toy_base), description="a girl"), tmp_path / "run")
     manifest = json.loads((run.folder / "run.json").read_text())

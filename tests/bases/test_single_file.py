@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from understudy.bases.safetensors_header import read_header
-from understudy.bases.single_file import recognise
+from understudy.bases.fetching.safetensors_header import read_header
+from understudy.bases.fetching.single_file import recognise
 from understudy.domain import UserError
 
 Shapes = dict[str, tuple[int, ...]]

@@ -10,9 +10,9 @@ import torch
 from huggingface_hub import constants
 
 from tests.commands.calling import mistake
-from understudy.bases import machine
-from understudy.bases.known import KNOWN
-from understudy.bases.machine import Gpu
+from understudy.bases.choosing import machine
+from understudy.bases.choosing.known import KNOWN
+from understudy.bases.choosing.machine import Gpu
 from understudy.cli import run_command
 
 

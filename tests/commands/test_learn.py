@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 from tests.commands.calling import learn_arguments, mistake
-from understudy.bases import fetching
+from understudy.bases.fetching import fetch
 from understudy.cli import run_command
 from understudy.domain import UserError
 from understudy.hub import Hub, Listing
@@ -130,7 +130,7 @@ def test_a_base_known_by_name_is_fetched_last_of_all(
     def unreachable(repository: str, hub: Hub) -> Listing:
         raise UserError(f"{repository} is asked for.")
 
-    monkeypatch.setattr(fetching, "list_files", unreachable)
+    monkeypatch.setattr(fetch, "list_files", unreachable)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "empty").mkdir()
     given: list[str | Path] = ["--name", "Mo", "--run", tmp_path / "run", "--base", "flux"]

@@ -43,7 +43,9 @@ def test_an_8_gib_card_learns_sdxl_with_checkpointing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_sdxl(tmp_path / "sdxl")
-    monkeypatch.setattr("understudy.methods.learning_plans.fetch_texts", lambda known, notify: folder)
+    monkeypatch.setattr(
+        "understudy.methods.computing.learning_plans.fetch_texts", lambda known, notify: folder
+    )
     asked = ["plan", "--base", "sdxl", "--memory-gib", "7.5", "--quantization", "none", "--json"]
     assert run_command(asked) == 0
     found = json.loads(capsys.readouterr().out)

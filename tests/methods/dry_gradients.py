@@ -11,8 +11,8 @@ from tests.toy_character import make_recipe
 from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
 from understudy.methods.attached import attached
-from understudy.methods.computing import compute_as_planned
-from understudy.methods.dry_step import make_question, run_dry
+from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.dry_step import make_question, run_dry
 from understudy.runs import Plan
 
 

@@ -20,9 +20,9 @@ from understudy.domain import Character, Scene, UserError
 from understudy.events import Event
 from understudy.methods import finetune as finetuning
 from understudy.methods import learn, learn_together, learning_plans, loss_scale, open_painter
-from understudy.methods.planning import choose_plan, following
-from understudy.methods.plans import Choice
-from understudy.methods.trial_step import take_steps
+from understudy.methods.computing.planning import choose_plan, following
+from understudy.methods.computing.plans import Choice
+from understudy.methods.computing.trial_step import take_steps
 from understudy.recipes import DrawSettings, DreamBoothLora, Finetune, read_recipe
 from understudy.runs import MANIFEST_FILE, STATE_FILE, Plan, Run, open_run
 

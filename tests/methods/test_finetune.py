@@ -12,8 +12,8 @@ from tests.toy_character import make_recipe
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.bases.layouts import Family
-from understudy.methods.alive import flash_attention
 from understudy.methods.attached import attached
+from understudy.methods.computing.alive import flash_attention
 from understudy.methods.conditioning import read_once
 from understudy.methods.examples import Examples
 from understudy.methods.finetune import Part, begin_tuning

@@ -16,9 +16,9 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.hollow import open_hollow, shape_prompts
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
-from understudy.methods.checkpointing import checkpoint_blocks
-from understudy.methods.dry_step import learning, make_question, run_dry
-from understudy.methods.forecast import Forecaster, count_weights, learns_word
+from understudy.methods.computing.checkpointing import checkpoint_blocks
+from understudy.methods.computing.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.forecast import Forecaster, count_weights, learns_word
 from understudy.recipes import PUPPET, Checkpointing, DreamBooth, DreamBoothLora, Finetune, TextualInversion
 from understudy.runs import Plan
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from understudy.methods.loss_scale import LossScale
+from understudy.methods.computing.loss_scale import LossScale
 
 
 class Small:

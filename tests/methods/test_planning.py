@@ -10,8 +10,8 @@ import torch
 from tests.bases.toys import make_toy
 from understudy.bases.layouts import Family
 from understudy.domain import UserError
-from understudy.methods import planning
-from understudy.methods.planning import choose_plan
+from understudy.methods.computing import planning
+from understudy.methods.computing.planning import choose_plan
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from understudy.bases.quantizing import Quantizer
-from understudy.methods.forecast import Forecast
-from understudy.methods.plans import (
+from understudy.methods.computing.forecast import Forecast
+from understudy.methods.computing.plans import (
     GIB,
     Choice,
     Machine,

@@ -21,7 +21,7 @@ from understudy.cli import run_command
 from understudy.comparisons.compare import compare
 from understudy.domain import UserError
 from understudy.methods import learn_together
-from understudy.methods.processes import LONGEST_WAIT, FollowingRun, copied, joining
+from understudy.methods.computing.processes import LONGEST_WAIT, FollowingRun, copied, joining
 from understudy.recipes import DreamBoothLora
 from understudy.runs import LOG_FILE, STATE_FILE, Run, open_run
 

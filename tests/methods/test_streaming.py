@@ -14,8 +14,8 @@ from tests.bases.toys import FAMILIES, make_toy
 from tests.methods.dry_gradients import dry_gradients
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
-from understudy.methods.computing import find_blocks
-from understudy.methods.streaming import Stream
+from understudy.methods.computing.as_planned import find_blocks
+from understudy.methods.computing.streaming import Stream
 from understudy.runs import Plan
 
 WHOLE = Plan(device="cpu", precision="fp32", threads=1, checkpointing="whole", offload="encoders")

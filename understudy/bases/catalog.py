@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from understudy.bases.fetching import fetch_base, is_in_the_hub
-from understudy.bases.hashing import hash_file
-from understudy.bases.known import find_known
+from understudy.bases.choosing.known import find_known
+from understudy.bases.fetching.fetch import fetch_base, is_in_the_hub
+from understudy.bases.fetching.hashing import hash_file
+from understudy.bases.fetching.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
+from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.layouts import Family, Layout, find_layout, find_other_part
-from understudy.bases.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
-from understudy.bases.packaged import PACKAGED
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
 from understudy.events import Notify, ignore

@@ -16,12 +16,12 @@ from transformers.utils import logging as transformers_logging
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
-from understudy.bases.fetching import find_better_vae
+from understudy.bases.fetching.fetch import find_better_vae
+from understudy.bases.fetching.needed_files import variant_of
 from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import Family
-from understudy.bases.needed_files import variant_of
 from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
 from understudy.bases.quantizing import configure

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from understudy.bases.catalog import find_base, read_layout
-from understudy.bases.fetching import find_on_disk
-from understudy.bases.known import find_known
+from understudy.bases.choosing.known import find_known
+from understudy.bases.fetching.fetch import find_on_disk
+from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.layouts import Family
-from understudy.bases.packaged import PACKAGED
 from understudy.bases.shapes import find_shape
 from understudy.domain import UserError
 from understudy.events import Notify, ignore

@@ -11,8 +11,8 @@ import click
 from understudy.commands.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from understudy.bases.advice import Here
-    from understudy.bases.machine import Gpu
+    from understudy.bases.choosing.advice import Here
+    from understudy.bases.choosing.machine import Gpu
 
 WIDTH_IN_A_FILE = 150
 
@@ -25,8 +25,8 @@ def bases(as_json: bool) -> None:
     Memory is estimated, from the most frugal way to the fastest, for one picture of the base's own size. Any
     other repository of the Hub, a folder or a .safetensors file can be a base, too.
     """
-    from understudy.bases.advice import look_at_bases, say_advice
-    from understudy.bases.machine import find_gpu
+    from understudy.bases.choosing.advice import look_at_bases, say_advice
+    from understudy.bases.choosing.machine import find_gpu
 
     gpu = find_gpu()
     found = look_at_bases(gpu)
@@ -38,8 +38,8 @@ def bases(as_json: bool) -> None:
 
 
 def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
-    from understudy.bases.advice import advise, say_plan
-    from understudy.bases.memory import (
+    from understudy.bases.choosing.advice import advise, say_plan
+    from understudy.bases.choosing.memory import (
         DRAWING_PLANS,
         LEARNING_PLANS,
         download_gb,
@@ -109,8 +109,8 @@ def _show(found: Sequence[Here], gpu: Gpu | None) -> None:
 
 
 def _figures(one: Here, gpu: Gpu | None) -> tuple[str, ...]:
-    from understudy.bases.advice import say_plan
-    from understudy.bases.memory import (
+    from understudy.bases.choosing.advice import say_plan
+    from understudy.bases.choosing.memory import (
         DRAWING_PLANS,
         LEARNING_PLANS,
         download_gb,

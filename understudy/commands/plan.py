@@ -32,8 +32,8 @@ def plan(method: str, memory_gib: float | None, as_json: bool, preset: str | Non
     All ways to compute, from the fastest to the most frugal, in GiB of a graphics card's memory; learn takes
     the first that fits. Nothing is learned, and of a base known by name only the configs are fetched.
     """
-    from understudy.methods.learning_plans import find_configs, find_free_bytes, preview_plans
-    from understudy.methods.plans import say
+    from understudy.methods.computing.learning_plans import find_configs, find_free_bytes, preview_plans
+    from understudy.methods.computing.plans import say
     from understudy.options import make_recipe
     from understudy.recipes import Finetune
     from understudy.terminal import listening

@@ -22,7 +22,7 @@ from understudy.comparisons.summary import Line, all_failed, choose_reference, s
 from understudy.comparisons.work import Failure, attempt, is_finished, is_judged, is_learned
 from understudy.domain import UserError
 from understudy.events import Note, Notify, Step, ignore
-from understudy.methods.processes import refuse_several
+from understudy.methods.computing.processes import refuse_several
 from understudy.provenance import COMPOSITE, write_picture
 from understudy.runs import LOCK_FILE, StrPath, locked, write_whole
 

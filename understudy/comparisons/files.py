@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from understudy.bases.fetching import is_in_the_hub
+from understudy.bases.fetching.fetch import is_in_the_hub
 from understudy.comparisons.asked import Comparison, check
 from understudy.domain import UserError
 from understudy.events import Notify, ignore

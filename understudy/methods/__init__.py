@@ -23,14 +23,14 @@ from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
-from understudy.methods.learning_plans import plan_learning
+from understudy.methods.computing.learning_plans import plan_learning
+from understudy.methods.computing.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.computing.plans import Choice
+from understudy.methods.computing.processes import Processes, Released, copied, joining, refuse_several
 from understudy.methods.loop import has_learned
 from understudy.methods.opening import open_base_of
 from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
-from understudy.methods.planning import choose_plan, list_versions, note_other_versions
-from understudy.methods.plans import Choice
-from understudy.methods.processes import Processes, Released, copied, joining, refuse_several
 from understudy.methods.prompt_only import Trial
 from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import Review, never_stop

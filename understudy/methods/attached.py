@@ -9,8 +9,8 @@ from torch import nn
 
 from understudy.bases.base import Base
 from understudy.methods.adapters import add_adapter, find_strength
+from understudy.methods.computing.own_precision import in_own_precision
 from understudy.methods.grouped_lora import Adapter, adapting
-from understudy.methods.own_precision import in_own_precision
 from understudy.recipes import Adapting
 
 

@@ -23,14 +23,14 @@ from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
-from understudy.methods.computing import compute_as_planned
+from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.planning import choose_plan, following
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, WriteWeights, finetune
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
-from understudy.methods.planning import choose_plan, following
 from understudy.methods.reviewing import Review
 from understudy.methods.whole_weights import (
     PIPELINE_FOLDER,

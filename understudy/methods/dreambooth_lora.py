@@ -19,7 +19,8 @@ from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.adapters import add_text_adapter, load_adapter, write_adapter
 from understudy.methods.attached import attached
-from understudy.methods.computing import compute_as_planned
+from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -27,7 +28,6 @@ from understudy.methods.finetune import Part, finetune
 from understudy.methods.learned_words import begin_word, load_word, write_word
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
-from understudy.methods.planning import following
 from understudy.methods.reviewing import Review
 from understudy.methods.weight_pull import measure_change
 from understudy.recipes import Adapting

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
 from understudy.events import Notify
+from understudy.methods.computing.loss_scale import LossScale
+from understudy.methods.computing.processes import ALONE, Processes, find_processes
 from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
 from understudy.methods.loop import Member, Training, learn_at_once
-from understudy.methods.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
-from understudy.methods.processes import ALONE, Processes, find_processes
 from understudy.methods.reviewing import Review
 from understudy.recipes import Finetune
 from understudy.runs import Run

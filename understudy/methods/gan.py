@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from understudy.domain import Character, Scene
 from understudy.events import Notify
 from understudy.methods.augmenting import augment_alike
+from understudy.methods.computing.planning import choose_plan, following
 from understudy.methods.credits import describe_learning, write_weights
 from understudy.methods.drawn_pixels import DrawnPixels, make_pixels
 from understudy.methods.examples import keyed
@@ -29,7 +30,6 @@ from understudy.methods.gan_networks import Opinion, Scorer, Shape, make_generat
 from understudy.methods.loop import Training, learn_steps
 from understudy.methods.painting import Painter
 from understudy.methods.pixel_painting import PixelPainter, seeded_noise
-from understudy.methods.planning import choose_plan, following
 from understudy.methods.records import describe_run
 from understudy.methods.reviewing import Review
 from understudy.methods.samples import NUM_SAMPLES, write_samples

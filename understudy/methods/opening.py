@@ -10,7 +10,7 @@ from understudy.bases.catalog import find_base, hash_base
 from understudy.bases.opening import open_base
 from understudy.domain import UserError
 from understudy.events import Notify, ignore
-from understudy.methods.planning import choose_plan
+from understudy.methods.computing.planning import choose_plan
 from understudy.runs import Run
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from understudy.domain import Pixels, Sketch
-from understudy.methods.planning import list_versions
+from understudy.methods.computing.planning import list_versions
 from understudy.recipes import Learning, Recipe
 from understudy.runs import Checkpoint, Manifest, Run
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Note, Notify, Step
 from understudy.methods.augmenting import NUM_LABELS, augment_and_tell
+from understudy.methods.computing.planning import choose_plan, following
 from understudy.methods.credits import describe_learning, write_weights
 from understudy.methods.denoising import Denoiser, Levels, NextLevel, make_velocity_levels
 from understudy.methods.drawn_pixels import DrawnPixels, make_pixels
@@ -24,7 +25,6 @@ from understudy.methods.examples import keyed
 from understudy.methods.loop import Training, learn_steps
 from understudy.methods.painting import Painter
 from understudy.methods.pixel_painting import PixelPainter, seeded_noise
-from understudy.methods.planning import choose_plan, following
 from understudy.methods.records import describe_run
 from understudy.methods.reviewing import Review
 from understudy.methods.samples import NUM_SAMPLES, write_samples

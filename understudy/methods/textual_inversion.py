@@ -16,7 +16,8 @@ from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
-from understudy.methods.computing import compute_as_planned
+from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_in_the_step
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
@@ -24,7 +25,6 @@ from understudy.methods.finetune import Part, finetune
 from understudy.methods.learned_words import begin_word, load_word, write_word
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
-from understudy.methods.planning import following
 from understudy.methods.reviewing import Review
 from understudy.recipes import TextualInversion
 from understudy.runs import Checkpoint, Run

@@ -24,14 +24,14 @@ from understudy.domain import Character
 from understudy.events import Notify, Step
 from understudy.methods.adapters import write_adapter
 from understudy.methods.attached import beside, make_beside
-from understudy.methods.computing import compute_as_planned
+from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
 from understudy.methods.finetune import Part, Tuning, batches, begin_tuning, weigh
 from understudy.methods.grouped_lora import Adapter
 from understudy.methods.loop import Member, is_finished, learn_at_once
-from understudy.methods.planning import following
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import DreamBoothLora, Recipe
 from understudy.runs import Run, write_whole

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
-from understudy.bases.needed_files import INDEX_FILE
+from understudy.bases.fetching.needed_files import INDEX_FILE
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.methods.credits import write_weights
 

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from understudy.bases.catalog import count_weight_bytes, read_layout
-from understudy.bases.known import KNOWN
+from understudy.bases.choosing.known import KNOWN
 from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.recipes import Offload, Precision

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from understudy.bases.sizes import Count, Size
+from understudy.bases.choosing.sizes import Count, Size
 
 GIB = 2**30
 Weights = Literal["bf16", "int8", "nf4"]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from understudy.bases import sizes
-from understudy.bases.layouts import Family
-from understudy.bases.licences import (
+from understudy.bases.choosing import sizes
+from understudy.bases.choosing.licences import (
     APACHE,
     FLUX_DEV,
     FLUX_NON_COMMERCIAL,
@@ -18,7 +17,8 @@ from understudy.bases.licences import (
     STABILITY,
     Licence,
 )
-from understudy.bases.sizes import Size
+from understudy.bases.choosing.sizes import Size
+from understudy.bases.layouts import Family
 from understudy.recipes import PUPPET
 
 

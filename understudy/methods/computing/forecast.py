@@ -19,16 +19,16 @@ from torch import Tensor, nn
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_config, read_layout
+from understudy.bases.fetching.needed_files import is_of, variant_of
+from understudy.bases.fetching.safetensors_header import read_header
 from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.bases.layouts import DIFFUSERS
-from understudy.bases.needed_files import is_of, variant_of
 from understudy.bases.placing import AUTOENCODER
-from understudy.bases.safetensors_header import read_header
-from understudy.methods.alive import Alive, Autocast, flash_attention
 from understudy.methods.attached import is_beside
-from understudy.methods.checkpointing import checkpoint_blocks
 from understudy.methods.class_pictures import batch_of
-from understudy.methods.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.alive import Alive, Autocast, flash_attention
+from understudy.methods.computing.checkpointing import checkpoint_blocks
+from understudy.methods.computing.dry_step import learning, make_question, run_dry
 from understudy.methods.encoding import ENCODE_BATCH
 from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
 from understudy.runs import Plan

@@ -6,4 +6,4 @@ from pathlib import Path
 
 from understudy.recipes import PUPPET
 
-PACKAGED = {PUPPET: Path(__file__).parents[1] / "assets" / "base"}
+PACKAGED = {PUPPET: Path(__file__).parents[2] / "assets" / "base"}

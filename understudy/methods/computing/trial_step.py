@@ -13,11 +13,11 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
-from understudy.methods.computing import compute_as_planned
-from understudy.methods.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.forecast import learns_word, reads_in_steps, word_readers
+from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.finetune import MAX_GRADIENT_NORM
-from understudy.methods.forecast import learns_word, reads_in_steps, word_readers
-from understudy.methods.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
 from understudy.recipes import DreamBooth, Finetune
 from understudy.runs import Plan

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.hollow import META, open_hollow, shape_prompts
-from understudy.methods.checkpointing import checkpoint_blocks
-from understudy.methods.streaming import Stream
+from understudy.methods.computing.checkpointing import checkpoint_blocks
+from understudy.methods.computing.streaming import Stream
 
 
 def compute_as_planned(base: Base, folder: Path) -> None:

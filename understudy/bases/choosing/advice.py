@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.bases.fetching import OWN, find_fetched
-from understudy.bases.known import KNOWN, KnownBase
-from understudy.bases.machine import FREE_NOTEBOOK, Gpu
-from understudy.bases.memory import (
+from understudy.bases.choosing.known import KNOWN, KnownBase
+from understudy.bases.choosing.machine import FREE_NOTEBOOK, Gpu
+from understudy.bases.choosing.memory import (
     DRAWING_PLANS,
     LEARNING_PLANS,
     DrawingPlan,
@@ -16,6 +15,7 @@ from understudy.bases.memory import (
     estimate_drawing,
     estimate_learning,
 )
+from understudy.bases.fetching.fetch import OWN, find_fetched
 from understudy.hub import Hub
 from understudy.recipes import PUPPET
 

@@ -20,7 +20,7 @@ from typing import get_args
 
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
-from understudy.methods.forecast import Forecast, reads_in_steps
+from understudy.methods.computing.forecast import Forecast, reads_in_steps
 from understudy.recipes import Adapting, Checkpointing, Computing, Finetune, LearnsWord, Offload, Quantization
 from understudy.runs import Plan
 

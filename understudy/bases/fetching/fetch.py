@@ -9,11 +9,17 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from understudy.bases.known import KNOWN, KnownBase, find_known
+from understudy.bases.choosing.known import KNOWN, KnownBase, find_known
+from understudy.bases.fetching.needed_files import (
+    INDEX_FILE,
+    choose_files,
+    choose_texts,
+    read_index,
+    what_is_missing,
+)
+from understudy.bases.fetching.packaged import PACKAGED
+from understudy.bases.fetching.single_file import PICKLES
 from understudy.bases.layouts import LAYOUTS
-from understudy.bases.needed_files import INDEX_FILE, choose_files, choose_texts, read_index, what_is_missing
-from understudy.bases.packaged import PACKAGED
-from understudy.bases.single_file import PICKLES
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.hub import Hub, Listing, download, find_cached, is_repository, list_files
@@ -39,7 +45,9 @@ def fetch_base(name: str, notify: Notify = ignore, hub: Hub = OWN) -> Path:
     if folder.is_dir() and not is_short:
         return _whole(folder, OPTIONAL)
     if folder.suffix.lower() in (".safetensors", *PICKLES):
-        from understudy.bases.converting import open_single_file  # which needs torch, and this module
+        from understudy.bases.fetching.converting import (
+            open_single_file,  # which needs torch, and this module
+        )
 
         return open_single_file(folder, notify=notify, hub=hub)
     if known is None:
@@ -98,7 +106,7 @@ def find_on_disk(name: str, hub: Hub = OWN) -> Path | None:
     if folder.is_dir():
         return None if what_is_missing(folder, left_out=OPTIONAL) else folder
     if folder.suffix.lower() == ".safetensors":
-        from understudy.bases.converting import find_converted  # which needs torch, and this module
+        from understudy.bases.fetching.converting import find_converted  # which needs torch, and this module
 
         return find_converted(folder, hub)
     repository = _match_repository(name)

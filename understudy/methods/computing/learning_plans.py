@@ -10,16 +10,16 @@ import diffusers
 import torch
 
 from understudy.bases.catalog import find_base, read_layout
-from understudy.bases.fetching import fetch_texts
+from understudy.bases.choosing.known import find_known
+from understudy.bases.fetching.fetch import fetch_texts
 from understudy.bases.hollow import open_hollow
-from understudy.bases.known import find_known
 from understudy.bases.quantizing import MODULES, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Note, Notify
-from understudy.methods.forecast import Forecast, Forecaster
-from understudy.methods.planning import choose_plan, following, is_small
-from understudy.methods.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
-from understudy.methods.trial_step import measure_peak
+from understudy.methods.computing.forecast import Forecast, Forecaster
+from understudy.methods.computing.planning import choose_plan, following, is_small
+from understudy.methods.computing.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
+from understudy.methods.computing.trial_step import measure_peak
 from understudy.recipes import Finetune, LearnsWord
 from understudy.runs import Plan
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from understudy.bases.known import KnownBase, find_known
-from understudy.bases.safetensors_header import Header, read_header
+from understudy.bases.choosing.known import KnownBase, find_known
+from understudy.bases.fetching.safetensors_header import Header, read_header
 from understudy.domain import UserError
 
 PREFIX = "model.diffusion_model."

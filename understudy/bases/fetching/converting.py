@@ -22,13 +22,13 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from understudy.bases.fetching import OWN, fetch_base, fetch_texts
-from understudy.bases.known import KnownBase
+from understudy.bases.choosing.known import KnownBase
+from understudy.bases.fetching.fetch import OWN, fetch_base, fetch_texts
+from understudy.bases.fetching.needed_files import INDEX_FILE, what_is_missing
+from understudy.bases.fetching.safetensors_header import read_header
+from understudy.bases.fetching.single_file import FROM_PURE_NOISE, VELOCITY, recognise
 from understudy.bases.layouts import Family
-from understudy.bases.needed_files import INDEX_FILE, what_is_missing
-from understudy.bases.safetensors_header import read_header
 from understudy.bases.schedulers import ZERO_SNR
-from understudy.bases.single_file import FROM_PURE_NOISE, VELOCITY, recognise
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.hub import Hub

@@ -1,0 +1,1 @@
+"""Which bases people use, what they take, and which of them suits this machine."""
