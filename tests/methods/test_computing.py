@@ -19,7 +19,8 @@ from understudy.bases.opening import open_base
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Event
 from understudy.methods import finetune as finetuning
-from understudy.methods import learn, learn_together, learning_plans, loss_scale, open_painter
+from understudy.methods import learn, learn_together, open_painter
+from understudy.methods.computing import learning_plans, loss_scale
 from understudy.methods.computing.planning import choose_plan, following
 from understudy.methods.computing.plans import Choice
 from understudy.methods.computing.trial_step import take_steps

@@ -13,7 +13,7 @@ from tests.methods.dry_gradients import dry_gradients
 from tests.toy_character import make_lora_recipe, make_recipe
 from understudy.domain import UserError
 from understudy.events import Event, Note
-from understudy.methods import learning_plans, trial_step
+from understudy.methods.computing import learning_plans, trial_step
 from understudy.methods.computing.learning_plans import find_free_bytes, plan_learning
 from understudy.methods.computing.plans import Machine
 from understudy.methods.computing.trial_step import measure_peak
