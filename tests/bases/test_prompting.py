@@ -17,26 +17,32 @@ from understudy.world.phrases import PHRASES
 @pytest.mark.parametrize(
     ("prompt", "completed"),
     [
-        ("a picture of Mo sad", "a picture of Mo sad, front view"),
-        ("a picture of Mo in front of a castle", "a picture of Mo in front of a castle, front view"),
-        ("Mo waving. ", "Mo waving, front view"),
-        ("a picture of Mo, Side View", "a picture of Mo, Side View"),
-        ("Mo seen from behind in the woods", "Mo seen from behind in the woods"),
-        ("", ""),
+        ("a picture of Mo sad", "a picture of Mo sad, standing, full body, front view"),
+        ("a picture of Mo at a castle", "a picture of Mo at a castle, standing, full body, front view"),
+        ("Mo waving. ", "Mo waving, full body, front view"),
+        ("a picture of Mo with ice cream", "a picture of Mo with ice cream, full body, front view"),
+        ("a portrait of Mo, smiling", "a portrait of Mo, smiling, front view"),
+        ("a picture of Mo, Side View", "a picture of Mo, Side View, standing, full body"),
+        ("Mo seen from behind in the woods, walking, full body", None),
+        ("", None),
     ],
 )
-def test_the_embedded_base_draws_from_the_front_unless_told(prompt: str, completed: str) -> None:
-    assert read_prompting(find_base(PUPPET)).complete(prompt) == completed
+def test_the_embedded_base_draws_all_of_a_standing_figure_from_the_front_unless_told(
+    prompt: str, completed: str | None
+) -> None:
+    assert read_prompting(find_base(PUPPET)).complete(prompt) == (prompt if completed is None else completed)
 
 
-def test_every_wording_of_a_view_is_known() -> None:
+def test_what_is_said_stays_and_what_is_not_is_added_in_words_that_are_understood() -> None:
     prompting = read_prompting(find_base(PUPPET))
     for row in PHRASES:
         for said in (*row.said, *row.heard):
-            prompt = f"a picture of Mo {said}"
-            added = prompting.complete(prompt) != prompt
-            assert added == (row.attribute != "view"), prompt
-            assert parse(prompting.complete(prompt), "Mo").attributes.view is not None
+            before = parse(f"a picture of Mo {said}", "Mo").attributes.said()
+            after = parse(prompting.complete(f"a picture of Mo {said}"), "Mo").attributes.said()
+            silent = {"view": "front", "framing": "full_body", "pose": "standing"}
+            if before.get("framing") == "portrait":
+                del silent["pose"]
+            assert after == silent | before, said
 
 
 def test_a_base_without_the_file_adds_nothing(tmp_path: Path) -> None:

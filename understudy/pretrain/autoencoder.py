@@ -1,7 +1,8 @@
-"""Trains the embedded autoencoder: 192 x 192 pictures to 12 x 12 latents of 24 channels and back.
+"""Trains the embedded autoencoder: 192 x 192 pictures to 12 x 12 latents of 16 channels and back.
 
 With a factor of 16 the denoiser, which does most of the work, has a quarter of the places to visit that the
-usual factor of 8 has. 16 channels held a face but not a patterned shirt (docs/log.md).
+usual factor of 8 has. 16 channels hold a face but not a patterned shirt; 24 hold both, but twice no denoiser
+learned them well (docs/log.md).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from understudy.world.canvas import FACE_PARTS, PART_INDEX, PARTS, SIZE
 from understudy.world.scenes import paint, sample_attributes
 from understudy.world.shapes import random_drawing
 
-LATENT_CHANNELS = 24
+LATENT_CHANNELS = 16
 CROP = 96
 CROPS_PER_PICTURE = 2
 FACE_WEIGHT = 8.0

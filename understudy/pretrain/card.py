@@ -24,9 +24,22 @@ from matplotlib import pyplot
 SHARD_SIZE = "15MB"
 CAN = 0.8
 
-# Where a prompt is silent about it the views mix, and the face goes with them (docs/log.md).
-VIEWS = tuple(said for row in PHRASES if row.attribute == "view" for said in (*row.said, *row.heard))
-PROMPTING = Prompting(defaults=(Default(unless=VIEWS, add="front view"),))
+
+def wordings(*names: str) -> tuple[str, ...]:
+    """All ways to say anything of these attributes, or just these values."""
+    rows = (row for row in PHRASES if row.attribute in names or row.value in names)
+    return tuple(said for row in rows for said in (*row.said, *row.heard))
+
+
+# Where a prompt is silent, views and poses mix: the face goes with them, and limbs melt (docs/log.md). Who
+# holds something has a pose, and of a portrait none is seen.
+PROMPTING = Prompting(
+    defaults=(
+        Default(unless=wordings("pose", "prop", "portrait"), add="standing"),
+        Default(unless=wordings("framing"), add="full body"),
+        Default(unless=wordings("view"), add="front view"),
+    )
+)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
