@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 
 from understudy.bases.base import Base
 from understudy.bases.caching import cache_blocks, forget
@@ -22,7 +24,7 @@ from understudy.bases.opening import find_kind
 from understudy.bases.quantizing import CAN, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Notify
-from understudy.methods.computing.learning_plans import has_compiler
+from understudy.methods.computing.planning import has_compiler
 from understudy.recipes import AS_IT_IS, DrawSettings, Faster
 from understudy.runs import Plan
 
@@ -119,6 +121,8 @@ def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:
     """
     pipe = base.pipe
     before = _find_adapters(base)
+    if before and not _are_fused(base) and not _is_lora(base):
+        raise UserError("Only LoRA can lie beside a few-step LoRA without being fused: leave --no-fuse out.")
     if before and _are_fused(base):
         pipe.unload_lora_weights()  # what was learned stays in the weights
         before = []
@@ -143,6 +147,12 @@ def _find_adapters(base: Base) -> list[str]:
 
 def _are_fused(base: Base) -> bool:
     return bool(base.pipe.num_fused_loras)
+
+
+def _is_lora(base: Base) -> bool:
+    """Whether no adapter of another kind is in the denoiser's layers."""
+    layers = [layer for layer in base.denoiser.modules() if isinstance(layer, BaseTunerLayer)]
+    return all(isinstance(layer, LoraLayer) for layer in layers)
 
 
 def _refuse(path: Path, why: str) -> str:
