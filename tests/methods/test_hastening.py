@@ -27,7 +27,10 @@ from understudy.recipes import Adapter, DrawSettings, DreamBoothLora, Faster
 from understudy.runs import Plan
 
 PLAN = Plan(device="cpu", precision="fp32", threads=1)
-IDS = [f"{row.family}-{row.name}" for row in FEW_STEP]
+WITHOUT_ANY: tuple[Family, ...] = ("sd3", "kontext", "flux2")
+FILES = tuple(FewStep("file", family, "", "", "mine.safetensors", None, 4, 1.0) for family in WITHOUT_ANY)
+ROWS = (*FEW_STEP, *FILES)
+IDS = [f"{row.family}-{row.name}" for row in ROWS]
 SCENE = Scene("Pip", 3)
 SAME, OTHER = 0.1, 0.25
 """Of 255, on average over all pixels: what rounding may change, and what another picture is."""
@@ -37,7 +40,7 @@ SAME, OTHER = 0.1, 0.25
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Family, Path]]:
     folder = tmp_path_factory.mktemp("bases")
     with at_toy_size():
-        yield {family: make_toy(family, folder / family) for family in {row.family for row in FEW_STEP}}
+        yield {family: make_toy(family, folder / family) for family in {row.family for row in ROWS}}
 
 
 def by_hand(pipe: Any, row: FewStep, base: Base, prompt: str) -> Pixels:
@@ -61,7 +64,7 @@ def difference(one: Pixels, other: Pixels) -> float:
 
 
 @pytest.mark.parametrize("fuse", [True, False], ids=["fused", "beside"])
-@pytest.mark.parametrize("row", FEW_STEP, ids=IDS)
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_each_row_draws_as_plain_diffusers_does(
     row: FewStep, fuse: bool, toys: dict[Family, Path], tmp_path: Path
 ) -> None:
