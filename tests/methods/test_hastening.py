@@ -23,7 +23,7 @@ from understudy.methods import learn, open_painter
 from understudy.methods.adapters import WEIGHTS_FILE, add_adapter, load_adapter, write_adapter
 from understudy.methods.hastening import add_few_step
 from understudy.methods.painting import PipelinePainter
-from understudy.recipes import Adapter, DrawSettings, DreamBoothLora, Faster
+from understudy.recipes import Adapter, DrawSettings, DreamBoothLora, Faster, Gan
 from understudy.runs import Plan
 
 PLAN = Plan(device="cpu", precision="fp32", threads=1)
@@ -175,7 +175,9 @@ def test_a_file_of_another_base_is_one_sentence(toys: dict[Family, Path], tmp_pa
 
 
 def test_without_a_base_there_is_nothing_to_make_faster(tmp_path: Path) -> None:
-    run = learn(make_character(), make_recipe_from_nothing("gan"), tmp_path / "run")
+    recipe = make_recipe_from_nothing("gan")
+    assert isinstance(recipe, Gan)
+    run = learn(make_character(), recipe, tmp_path / "run")
     with (
         pytest.raises(UserError, match="leave out what would draw faster"),
         open_painter(run, faster=Faster(fast="lcm")),

@@ -63,7 +63,7 @@ _HELD = {"clip_sample": False}
 """Latents are no pictures within -1 ... 1: the bases' own schedulers say so, others hold them there."""
 _TRAILING = {"timestep_spacing": "trailing"}
 LCM = Sampler("LCMScheduler", _HELD)
-DDIM = Sampler("DDIMScheduler", _TRAILING | _HELD)
+DDIM = Sampler("DDIMScheduler", {**_TRAILING, **_HELD})
 EULER = Sampler("EulerDiscreteScheduler", _TRAILING)
 SHIFTED_BY_3 = Sampler(
     "FlowMatchEulerDiscreteScheduler",

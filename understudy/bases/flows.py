@@ -57,8 +57,8 @@ class FlowBase(Base):
     def cached_blocks(self) -> list[nn.Module]:
         """All of them: those with two streams, and those with one where there are such."""
         parts = dict(self.denoiser.named_children())
-        lists = (parts.get(name, ()) for name in ("transformer_blocks", "single_transformer_blocks"))
-        return [block for blocks in lists for block in blocks]
+        lists = ("transformer_blocks", "single_transformer_blocks")
+        return [block for name in lists if name in parts for block in parts[name].children()]
 
     def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
         """See `Base.redrawing_pipe`; the family's pipeline asks a flow's own scheduler for the noise."""
