@@ -1,4 +1,4 @@
-"""A few-step LoRA for a toy, made on the spot: on the attention of all blocks, with random weights."""
+"""LoRA for a toy, made on the spot: one of few steps, and one as if it had been learned."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from understudy.bases.base import Base
+from understudy.methods.adapters import add_adapter, write_adapter
+from understudy.recipes import DreamBoothLora
 
 RANK = 2
 ENDS = ("to_q", "to_v", "attention.to_k", "to_qkv_mlp_proj")
 
 
 def make_few_step(base: Base, path: Path, seed: int = 0) -> Path:
-    """Write one for an opened base, as large in effect as what it stands for is."""
+    """Write one for an opened base: on its attention, with random weights that change what it draws."""
     random = torch.Generator().manual_seed(seed)
     tensors = {}
     for name, layer in base.denoiser.named_modules():
@@ -27,3 +29,10 @@ def make_few_step(base: Base, path: Path, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
     return path
+
+
+def write_random(base: Base, recipe: DreamBoothLora, folder: Path) -> None:
+    """Write an adapter as if it had been learned on a base, which has it from then on."""
+    weights = {name: torch.randn_like(one) * 0.2 for name, one in add_adapter(base, recipe).items()}
+    folder.mkdir()
+    write_adapter(weights, recipe, base.denoiser_part, {}, folder)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.bases.few_steps import make_few_step
+from tests.bases.few_steps import make_few_step, write_random
 from tests.bases.toys import at_toy_size, make_toy
 from tests.toy_character import make_character, make_recipe, make_recipe_from_nothing
 from understudy.bases.base import Base
@@ -20,10 +20,10 @@ from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, UserError
 from understudy.methods import learn, open_painter
-from understudy.methods.adapters import WEIGHTS_FILE, add_adapter, load_adapter, write_adapter
+from understudy.methods.adapters import WEIGHTS_FILE, load_adapter
 from understudy.methods.hastening import add_few_step
 from understudy.methods.painting import PipelinePainter
-from understudy.recipes import Adapter, DrawSettings, DreamBoothLora, Faster, Gan
+from understudy.recipes import Adapter, DrawSettings, Faster, Gan
 from understudy.runs import Plan
 
 PLAN = Plan(device="cpu", precision="fp32", threads=1)
@@ -83,13 +83,6 @@ def test_each_row_draws_as_plain_diffusers_does(
     pipe.set_adapters("fast", row.strength)
     assert difference(by_hand(pipe, row, other, SCENE.prompt), picture.pixels) <= SAME
     assert difference(without, picture.pixels) > OTHER
-
-
-def write_random(base: Base, recipe: DreamBoothLora, folder: Path) -> None:
-    """As if it were learned."""
-    weights = {name: torch.randn_like(one) * 0.2 for name, one in add_adapter(base, recipe).items()}
-    folder.mkdir()
-    write_adapter(weights, recipe, base.denoiser_part, {}, folder)
 
 
 @pytest.mark.parametrize("fuse", [True, False], ids=["fused", "beside"])

@@ -30,6 +30,8 @@ from understudy.runs import Plan
 
 FEW_STEP = "few_step"
 """The few-step LoRA's name among a denoiser's adapters."""
+READ_NO_QUANTO = ("flux", "kontext")
+"""Families whose weights diffusers 0.42 asks, to read LoRA onto them, by names that quanto does not keep."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,12 @@ def plan_drawing(plan: Plan, folder: Path, faster: Faster) -> Plan:
     """
     if faster == AS_IT_IS:
         return plan
-    if faster.cache != "none" and not find_kind(read_layout(folder).family).caches_blocks:
+    family = read_layout(folder).family
+    if faster.cache != "none" and not find_kind(family).caches_blocks:
         raise UserError(
             "A cache needs a denoiser that is a transformer, and this base's is a U-Net: leave --cache out."
         )
-    usable = find_usable(plan.device)
+    usable = find_usable(plan.device) - ({"quanto"} if family in READ_NO_QUANTO else set())
     check_quantization(faster.quantization, usable)
     if faster.compile and not (plan.device.startswith("cuda") and has_compiler(folder)):
         raise UserError("Compiling needs a graphics card and the package triton: leave --compile out.")
