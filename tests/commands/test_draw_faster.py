@@ -63,6 +63,7 @@ def test_one_by_name_is_the_tables_and_is_kept_where_bases_are(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     _, record = draw(run, tmp_path / "out", "--fast", "lcm")
     assert (record["steps"], record["guidance"], record["scheduler"]) == ("4", "1.0", "LCMScheduler")
+    assert record["fast_licence"] == "CreativeML Open RAIL++-M"
     assert record["fast_source"] == "latent-consistency/lcm-lora-sdv1-5/pytorch_lora_weights.safetensors"
 
 

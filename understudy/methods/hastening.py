@@ -101,7 +101,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
         row = find_few_step(faster.fast, name, read_layout(folder).family, folder)
         path = row.path or fetch_file(row.repository, row.file, notify)
         add_few_step(base, row, path, fuses(faster))
-        facts |= {"fast": row.name, "fast_source": row.source, "fast_sha256": hash_file(path).hex()}
+        facts |= _describe(row, path)
     if base.plan.compiled:
         denoiser: Any = base.denoiser
         denoiser.compile_repeated_blocks()
@@ -125,7 +125,9 @@ def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:
     pipe = base.pipe
     before = _find_adapters(base)
     if before and not _are_fused(base) and not _is_lora(base):
-        raise UserError("Only LoRA can lie beside a few-step LoRA without being fused: leave --no-fuse out.")
+        raise UserError(
+            "Only LoRA lies beside a few-step LoRA unfused: leave --no-fuse and --quantization out, or --fast."
+        )
     if before and _are_fused(base):
         pipe.unload_lora_weights()  # what was learned stays in the weights
         before = []
@@ -142,6 +144,12 @@ def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:
     if row.sampler is not None:
         kind = getattr(diffusers, row.sampler.kind)
         pipe.scheduler = kind.from_config(pipe.scheduler.config, **row.sampler.options)
+
+
+def _describe(row: FewStep, path: Path) -> dict[str, str]:
+    licence = {} if row.licence is None else {"fast_licence": row.licence.name}
+    found = {"fast": row.name, "fast_source": row.source, "fast_sha256": hash_file(path).hex()}
+    return {**found, **licence}
 
 
 def _find_adapters(base: Base) -> list[str]:
