@@ -130,7 +130,7 @@ def test_it_lies_beside_adapters_of_all_kinds(
         if has_learned:
             load_adapter(base, recipe, tmp_path / "pip", fuse)
         if is_fast and has_learned and kind in ("lokr", "oft") and not fuse:
-            with pytest.raises(UserError, match="leave --no-fuse out"):
+            with pytest.raises(UserError, match="leave --no-fuse and --quantization out"):
                 add_few_step(base, FEW_STEP[0], path, fuse)
             return
         if is_fast:

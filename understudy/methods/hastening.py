@@ -126,7 +126,7 @@ def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:
     before = _find_adapters(base)
     if before and not _are_fused(base) and not _is_lora(base):
         raise UserError(
-            "Only LoRA lies beside a few-step LoRA unfused: leave --no-fuse and --quantization out, or --fast."
+            "Only LoRA lies beside a few-step LoRA unfused: leave --no-fuse and --quantization out."
         )
     if before and _are_fused(base):
         pipe.unload_lora_weights()  # what was learned stays in the weights
