@@ -16,7 +16,7 @@ from tests.toy_character import make_recipe
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.bases.quantizing import Quantizer, check_quantization, configure, find_usable
-from understudy.domain import Character, Scene, UserError
+from understudy.domain import Character, Picture, Scene, UserError
 from understudy.events import ignore
 from understudy.methods import hastening, learn
 from understudy.methods.adapters import load_adapter
@@ -99,7 +99,7 @@ def test_a_base_in_int8_draws_with_lora_beside_its_weights(
     base = open_base(folder, WHOLE)
     fast = make_few_step(base, tmp_path / "fast.safetensors")
     write_random(base, recipe, tmp_path / "pip")
-    pictures = []
+    pictures: list[Picture] = []
     for quantization in ("none", "int8"):
         settings = DrawSettings(steps=2, guidance=1.0, fast=str(fast), quantization=quantization)
         base = open_base(folder, plan_drawing(WHOLE, folder, settings.faster))
