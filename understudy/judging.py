@@ -118,8 +118,8 @@ def judge_sitting(
     _write_measures(sitting.folder, measures)  # they stay if what follows is stopped
     if drift and not known and opened.manifest.base is not None:  # where nothing was before, nothing drifts
         measures |= judge_drift(
-            partial(open_painter, opened, sitting.checkpoint, device=device),
-            partial(open_base_painter, opened, device=device),
+            partial(open_painter, opened, sitting.checkpoint, device=device, faster=settings.faster),
+            partial(open_base_painter, opened, device=device, faster=settings.faster),
             embedded,
             character.name,
             settings.model_copy(update={"steps": min(settings.steps, MOST_DRIFT_STEPS)}),

@@ -14,13 +14,16 @@ from pydantic.fields import FieldInfo
 from understudy.bases.recommended import suited_knobs, suited_settings
 from understudy.domain import UserError
 from understudy.events import Notify, ignore
-from understudy.recipes import RECIPES, DrawSettings, Recipe, explain, is_usual
+from understudy.recipes import RECIPES, DrawSettings, Faster, Recipe, explain, is_usual
 from understudy.runs import StrPath
 
 DRAWN = ("steps", "guidance", "negative", "width", "height", "scheduler", "references")
 """The settings of drawing that change the picture."""
+FASTER = tuple(Faster.model_fields)
+"""Those that draw it faster, or in less memory."""
 Settings = TypeVar("Settings", bound=BaseModel)
 OWN, USUAL_KNOBS = "Options", "Usual knobs"
+TO_DRAW_FASTER = "For experts, to draw faster on a large base"
 """Sections of a help."""
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
@@ -65,9 +68,16 @@ def recipe_options() -> tuple[KnobOption, ...]:
 
 @cache
 def draw_options() -> tuple[click.Option, ...]:
-    """An option for each setting of drawing that changes the picture."""
+    """An option for each setting of drawing that changes the picture, and `faster_options`."""
     knobs = DrawSettings.model_fields
-    return tuple(_option(name, knobs[name]) for name in DRAWN)
+    return (*(_option(name, knobs[name]) for name in DRAWN), *faster_options())
+
+
+@cache
+def faster_options() -> tuple[click.Option, ...]:
+    """An option for each setting that draws faster, in a section for experts."""
+    knobs = DrawSettings.model_fields
+    return tuple(_option(name, knobs[name], section=TO_DRAW_FASTER) for name in FASTER)
 
 
 def make_recipe(
@@ -105,9 +115,10 @@ def validated(settings: type[Settings], given: Mapping[str, object]) -> Settings
 def draw_settings(run: StrPath, given: Mapping[str, object]) -> DrawSettings:
     """Settings of drawing from what was given on the command line, over what suits the run's base.
 
-    Raises `UserError` for a value that does not fit.
+    With a few-step LoRA they are over what suits that. Raises `UserError` for a value that does not fit.
     """
-    return validated(DrawSettings, {**suited_settings(run).model_dump(), **given})
+    suited = suited_settings(run, str(given.get("fast", "")))
+    return validated(DrawSettings, {**suited.model_dump(), **given})
 
 
 @contextmanager
@@ -129,6 +140,8 @@ def write_options(
             section = option.section if isinstance(option, KnobOption) else OWN
             sections.setdefault(section, []).append(record)
     for title, records in sections.items():
+        if not records:
+            continue
         with formatter.section(title):
             formatter.write_dl(records)
 
@@ -162,6 +175,8 @@ def _option(name: str, knob: FieldInfo, others: str = "", section: str = OWN) ->
     """
     flag = _flag(name)
     text = f"{knob.description} [default: {_shown(knob.default)}{others}]"
+    if bool in get_args(knob.annotation):  # what is done where neither is said, the description says
+        return KnobOption([f"{flag}/--no-{flag[2:]}"], section, str(knob.description))
     if knob.annotation is bool:
         return KnobOption([f"{flag}/--no-{flag[2:]}"], default=None, help=text, section=section)
     is_list = isinstance(knob.default, tuple)

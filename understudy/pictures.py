@@ -50,7 +50,7 @@ def draw(
     make_folder(folder)  # fails now, not when the first picture is drawn
     wishes = [Scene(scene) if isinstance(scene, str) else scene for scene in scenes]
     settings = settings or suited_settings(opened)
-    with open_painter(opened, checkpoint, device, notify) as painter:
+    with open_painter(opened, checkpoint, device, notify, settings.faster) as painter:
         canvas = painter.canvas(settings)
         laid = sketch and lay_out(sketch, canvas)
         ignoring = {} if painter.follows_text else {FOLLOWS_TEXT: "no"}

@@ -63,7 +63,7 @@ def redraw(
     folder = Path(out) if out is not None else opened.pictures
     source = TRAINED if is_marked(Path(picture), TRAINED) else COMPOSITE
     files: list[Path] = []
-    with open_painter(opened, device=device, notify=notify) as painter:
+    with open_painter(opened, None, device, notify, settings.faster) as painter:
         canvas = painter.canvas(settings)
         place = fit((before.shape[1], before.shape[0]), canvas)
         for drawn in painter(scenes, settings, lay_out(sketch, canvas)):

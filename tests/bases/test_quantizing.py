@@ -5,22 +5,30 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
+from tests.bases.few_steps import make_few_step, write_random
 from tests.bases.toys import make_toy
 from tests.toy_character import make_recipe
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.bases.quantizing import Quantizer, check_quantization, configure, find_usable
-from understudy.domain import Character, UserError
-from understudy.methods import learn
+from understudy.domain import Character, Picture, Scene, UserError
+from understudy.events import ignore
+from understudy.methods import hastening, learn
+from understudy.methods.adapters import load_adapter
 from understudy.methods.computing.plans import Choice
+from understudy.methods.hastening import fuses, hasten, plan_drawing
+from understudy.methods.painting import PipelinePainter
+from understudy.recipes import DrawSettings, Faster
 from understudy.runs import STATE_FILE, Plan
 
 PACKAGES: dict[Quantizer, str] = {"quanto": "optimum", "torchao": "torchao"}
 """Those that work without a graphics card."""
+WHOLE = Plan(device="cpu", precision="fp32", threads=1)
 INT8 = Plan(device="cpu", precision="bf16", threads=1, quantization="int8", checkpointing="whole")
 
 
@@ -75,3 +83,42 @@ def test_a_base_in_int8_learns(
     state = safetensors.torch.load_file(newest.folder / STATE_FILE)
     assert all(torch.isfinite(one).all() for one in state.values())
     assert any(one.abs().max() > 0 for name, one in state.items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize("family", ["sd1", "flux2"])
+@pytest.mark.parametrize("quantizer", PACKAGES)
+def test_a_base_in_int8_draws_with_lora_beside_its_weights(
+    family: Family, quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was learned and a few-step LoRA, both beside; nearly as the whole weights draw."""
+    if importlib.util.find_spec(PACKAGES[quantizer]) is None:
+        pytest.skip(f"the package {PACKAGES[quantizer]} is not installed")
+    monkeypatch.setattr(hastening, "find_usable", lambda device: frozenset({quantizer}))
+    folder = make_toy(family, tmp_path / "base")
+    recipe = make_recipe(folder)
+    base = open_base(folder, WHOLE)
+    fast = make_few_step(base, tmp_path / "fast.safetensors")
+    write_random(base, recipe, tmp_path / "pip")
+    pictures: list[Picture] = []
+    for quantization in ("none", "int8"):
+        settings = DrawSettings(steps=2, guidance=1.0, fast=str(fast), quantization=quantization)
+        base = open_base(folder, plan_drawing(WHOLE, folder, settings.faster))
+        load_adapter(base, recipe, tmp_path / "pip", fuses(settings.faster))
+        hastened = hasten(base, str(folder), settings.faster, ignore)
+        painter = PipelinePainter(base, lambda prompt: prompt, {}, hastened=hastened)
+        pictures += painter([Scene("a picture of a girl", 1)], settings)
+    whole, small = (picture.pixels.astype(float) for picture in pictures)
+    assert pictures[1].record["quantization"] == f"int8 by {quantizer}"
+    assert 0 < np.abs(whole - small).mean() < 10
+
+
+@pytest.mark.parametrize("family", ["flux", "kontext"])
+def test_flux_is_not_drawn_in_what_its_lora_cannot_be_read_onto(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = make_toy(family, tmp_path / "base"), Faster(quantization="int8")
+    monkeypatch.setattr(hastening, "find_usable", lambda device: frozenset({"quanto", "torchao"}))
+    assert plan_drawing(WHOLE, folder, asked).quantizer == "torchao"
+    monkeypatch.setattr(hastening, "find_usable", lambda device: frozenset({"quanto"}))
+    with pytest.raises(UserError, match="leave --quantization out"):
+        plan_drawing(WHOLE, folder, asked)

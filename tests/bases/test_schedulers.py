@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import diffusers
 import numpy as np
 import pytest
 
 from tests.toy_base import make_toy_base
 from understudy.bases.base import Base
 from understudy.bases.opening import open_base
-from understudy.bases.schedulers import CLASSES, make_scheduler
+from understudy.bases.schedulers import CLASSES, check_steps, make_scheduler
 from understudy.domain import Pixels, Scene, UserError
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DrawSettings, Scheduler
@@ -70,3 +71,18 @@ def test_drawing_with_another_leaves_the_bases_own(base: Base) -> None:
     before = drawn(base, None, 3)
     drawn(base, "euler", 3)
     assert np.array_equal(drawn(base, None, 3), before)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+def test_a_single_step_is_refused_where_diffusers_would_divide_by_nothing() -> None:
+    """Qwen-Image's last step has a share of noise of its own; the first has noise alone."""
+    config = {"shift_terminal": 0.02, "use_dynamic_shifting": True}
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(**config)
+    scheduler.set_timesteps(sigmas=[1.0], mu=1.0)
+    assert scheduler.timesteps.isnan().all()
+    with pytest.raises(UserError, match="cannot draw in a single step: give it 2 or more"):
+        check_steps(1, scheduler.config)
+    scheduler.set_timesteps(sigmas=[1.0, 0.5], mu=1.0)
+    assert scheduler.timesteps.isfinite().all()
+    check_steps(2, scheduler.config)
+    check_steps(1, {**config, "shift_terminal": None})

@@ -75,6 +75,8 @@ class Base(ABC):
     """How many drawings it can be shown beside a prompt."""
     shows_singly: ClassVar[bool] = False
     """Whether its pipeline makes one picture at a time where drawings are shown."""
+    caches_blocks: ClassVar[bool] = False
+    """Whether it has blocks that a cache can pass over."""
     learns_words: ClassVar[bool] = False
     """Whether it can be taught a word that its pipeline reads."""
 
@@ -149,6 +151,10 @@ class Base(ABC):
     def _options(self) -> dict[str, object]:
         """What else the family's pipelines must be told when they are made."""
         return {}
+
+    def cached_blocks(self) -> list[nn.Module]:
+        """The denoiser's blocks that a cache passes over where the first of them has hardly changed."""
+        raise UserError("The blocks of this base cannot be cached: leave the cache out.")
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """What the call of `referring_pipe` is given besides: drawings, up to `max_references` of them."""

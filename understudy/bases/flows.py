@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.bases.base import Base, Latents
 from understudy.bases.objectives import Flow, Objective, Spread, make_flow
@@ -39,6 +39,7 @@ class FlowBase(Base):
 
     denoiser_part = "transformer"
     lora_targets = LORA_TARGETS
+    caches_blocks = True
 
     spread: ClassVar[Spread]
     """At which times its family is trained, before the shift."""
@@ -52,6 +53,12 @@ class FlowBase(Base):
     def cell_px(self) -> int:
         """Whole places of the transformer."""
         return math.lcm(self.latent_px * PATCH, 8)
+
+    def cached_blocks(self) -> list[nn.Module]:
+        """All of them: those with two streams, and those with one where there are such."""
+        parts = dict(self.denoiser.named_children())
+        lists = ("transformer_blocks", "single_transformer_blocks")
+        return [block for name in lists if name in parts for block in parts[name].children()]
 
     def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
         """See `Base.redrawing_pipe`; the family's pipeline asks a flow's own scheduler for the noise."""

@@ -14,7 +14,7 @@ import torch
 from diffusers import Flux2KleinPipeline
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from understudy.bases import chats
@@ -82,6 +82,10 @@ class Flux2Base(Base):
 
     def _options(self) -> dict[str, object]:
         return {"is_distilled": self.pipe.config.is_distilled}
+
+    def cached_blocks(self) -> list[nn.Module]:
+        """Those with one stream, four of five: the others answer in another form, which no hook compares."""
+        return [*self.pipe.transformer.single_transformer_blocks]
 
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """A distilled base knows no guidance; raises `UserError` where it is to be led away from words."""

@@ -17,6 +17,7 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.choosing.known import find_known
 from understudy.bases.fetching.fetch import find_on_disk
 from understudy.bases.fetching.packaged import PACKAGED
+from understudy.bases.few_step import FewStep, find_few_step
 from understudy.bases.layouts import Family
 from understudy.bases.shapes import find_shape
 from understudy.domain import UserError
@@ -108,19 +109,32 @@ def suited_knobs(method: str, base: object, notify: Notify = ignore) -> Knobs:
     return {} if family is None else recommended_knobs(family, method)
 
 
-def suited_settings(run: StrPath | Run) -> DrawSettings:
+def suited_settings(run: StrPath | Run, fast: str = "") -> DrawSettings:
     """The settings of drawing that suit the base of a run: its makers' where it is known, or its family's.
 
-    Nothing is fetched for that: of a base that is not there the settings' own defaults are taken.
+    With a few-step LoRA, named by `fast` as in `few_step.find_few_step`, which may refuse it, they are that
+    one's. Nothing is fetched for that: of a base that is not there the settings' own defaults are taken.
     """
     opened = run if isinstance(run, Run) else open_run(run)
     base = opened.manifest.base
+    if fast and base is not None:
+        found = _find_few_step(fast, base)
+        settings = {} if found is None else {"steps": found.steps, "guidance": found.guidance}
+        return DrawSettings.model_validate({**settings, "fast": fast})
     family, known = _find_family(base, find_on_disk), find_known(str(base))
     if family is None:
         return DrawSettings()
     if known is not None:
         return DrawSettings(steps=known.steps, guidance=max(1.0, known.guidance))
     return DrawSettings.model_validate(DRAWING[family])
+
+
+def _find_few_step(name: str, base: str) -> FewStep | None:
+    """None of a base of which nothing is here that says what it is."""
+    known, folder = find_known(base), find_on_disk(base)
+    if folder is not None:
+        return find_few_step(name, base, read_layout(folder).family, folder)
+    return None if known is None else find_few_step(name, base, known.family, None)
 
 
 def _find_family(base: object, find: Callable[[str], Path | None]) -> Family | None:

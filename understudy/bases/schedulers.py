@@ -34,6 +34,15 @@ def is_flow(config: Mapping[str, Any]) -> bool:
     return "beta_schedule" not in config
 
 
+def check_steps(num_steps: int, config: Mapping[str, Any]) -> None:
+    """Raise `UserError` for a single step where the last of them has a share of noise of its own.
+
+    diffusers stretches the steps so that the last is there and the first at noise alone: one cannot be both.
+    """
+    if num_steps == 1 and config.get("shift_terminal"):
+        raise UserError("This base cannot draw in a single step: give it 2 or more.")
+
+
 def make_scheduler(name: Scheduler, config: Mapping[str, Any]) -> SchedulerMixin:
     """The scheduler `name` with the noise levels, spacing and prediction of the base's own `config`.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusion3Img2ImgPipeline, StableDiffusion3Pipeline
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.bases import t5
 from understudy.bases.conditioning import Conditioning
@@ -33,6 +33,10 @@ class Sd3Base(FlowBase):
     def own_size_px(cls, pipe: Any) -> int:
         """Side of the pictures that the transformer in a pipeline was trained on."""
         return int(pipe.transformer.config.sample_size * pipe.vae_scale_factor)
+
+    def cached_blocks(self) -> list[nn.Module]:
+        """All but the last, which gives no words any more: diffusers' hooks want them from each."""
+        return super().cached_blocks()[:-1]
 
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """Classifier-free guidance."""

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 from diffusers import ZImageImg2ImgPipeline, ZImagePipeline
-from torch import Tensor
+from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
+from diffusers.models.transformers.transformer_z_image import ZImageTransformerBlock
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from understudy.bases import chats
@@ -51,6 +53,16 @@ class ZImageBase(FlowBase):
     def own_size_px(cls, pipe: Any) -> int:
         """The autoencoder's: the transformer's config has none."""
         return int(pipe.vae.config.sample_size)
+
+    def cached_blocks(self) -> list[nn.Module]:
+        """Those after the refiners; diffusers 0.42 looks for their input by a name that it has not."""
+        TransformerBlockRegistry.register(
+            ZImageTransformerBlock,
+            TransformerBlockMetadata(
+                return_hidden_states_index=0, _cached_parameter_indices={"hidden_states": 0}
+            ),
+        )
+        return [*self.pipe.transformer.layers]
 
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """Classifier-free guidance, also from nothing; the pipeline counts it from 0, where there is none."""

@@ -8,13 +8,26 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FILE, FOLDER, Verb, json_option, say_next, seed_option
+from understudy.commands.verb import COUNT, FILE, FOLDER, Verb, given, json_option, say_next, seed_option
 
 
 class JudgeVerb(Verb):
     """Draws first, then judges."""
 
     after_stop = "the pictures drawn so far stay, and the same command begins again with the first."
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The verb's own options, then what draws faster, then --help."""
+        from understudy.options import faster_options
+
+        *own, usage = super().get_params(ctx)
+        return [*own, *faster_options(), usage]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Those for experts apart."""
+        from understudy.options import write_options
+
+        write_options(self.get_params(ctx), ctx, formatter)
 
 
 @click.command(cls=JudgeVerb)
@@ -29,20 +42,30 @@ class JudgeVerb(Verb):
     help="Also draw sixteen pictures without the character: has learning changed what else is drawn?",
 )
 @json_option
-def judge(run: Path, prompts: Path | None, count: int, seed: int, drift: bool, as_json: bool) -> None:
+def judge(
+    run: Path,
+    prompts: Path | None,
+    count: int,
+    seed: int,
+    drift: bool,
+    as_json: bool,
+    **settings: object,
+) -> None:
     """Draw RUN's character in test scenes and say how much is right.
 
     Also said: how many copy a drawing, how near they are to its lines and colours, how much they differ, and
     what learning changed elsewhere. It is all kept in the run, in judged.json and verdicts.jsonl.
     """
     from understudy.judging import judge as judge_run
+    from understudy.options import draw_settings
     from understudy.pictures import read_prompts
     from understudy.terminal import listening
     from understudy.world.captions import STUDY_PROMPTS
 
     wishes = read_prompts(prompts) if prompts else STUDY_PROMPTS
+    asked = draw_settings(run, given(**settings))
     with listening() as notify:
-        report = judge_run(run, wishes, count, seed, notify=notify, drift=drift)
+        report = judge_run(run, wishes, count, seed, asked, notify=notify, drift=drift)
     if as_json:
         figures = asdict(report)
         figures |= figures.pop("measures")

@@ -77,6 +77,12 @@ class DrawVerb(Verb):
         *own, usage = super().get_params(ctx)
         return [*own, *draw_options(), usage]
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Those for experts apart."""
+        from understudy.options import write_options
+
+        write_options(self.get_params(ctx), ctx, formatter)
+
 
 def given(**options: object) -> dict[str, object]:
     """The options that were given; what was not is left to the recipe or the settings."""

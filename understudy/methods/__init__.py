@@ -27,16 +27,19 @@ from understudy.methods.computing.learning_plans import plan_learning
 from understudy.methods.computing.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.computing.plans import Choice
 from understudy.methods.computing.processes import Processes, Released, copied, joining, refuse_several
+from understudy.methods.hastening import hasten
 from understudy.methods.loop import has_learned
-from understudy.methods.opening import open_base_of
+from understudy.methods.opening import base_of, open_base_of
 from understudy.methods.optimizers import check_optimizer
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.prompt_only import Trial
 from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import Review, never_stop
 from understudy.recipes import (
+    AS_IT_IS,
     DreamBooth,
     DreamBoothLora,
+    Faster,
     Finetune,
     FromNothing,
     Gan,
@@ -195,13 +198,19 @@ def learn_together(
 
 
 @contextmanager
-def open_base_painter(run: StrPath, device: str = "auto", notify: Notify = ignore) -> Iterator[Painter]:
+def open_base_painter(
+    run: StrPath, device: str = "auto", notify: Notify = ignore, faster: Faster = AS_IT_IS
+) -> Iterator[Painter]:
     """The painter of a run's base as it was before it learned; the character's name is only a word to it.
 
-    Raises `UserError` if the base is not the one that the run was learned on, or if it was learned without.
+    It is opened to draw with settings whose `faster` this is. Raises `UserError` if the base is not the one
+    that the run was learned on, or if it was learned without.
     """
-    with open_base_of(open_run(run), device, notify) as base:
-        yield PipelinePainter(base, base.prompting.complete, {"purpose": "the base alone"}, notify)
+    opened = open_run(run)
+    with open_base_of(opened, device, notify, faster) as base:
+        hastened = hasten(base, base_of(opened), faster, notify)
+        purpose = {"purpose": "the base alone"}
+        yield PipelinePainter(base, base.prompting.complete, purpose, notify, hastened=hastened)
 
 
 @contextmanager
@@ -210,28 +219,32 @@ def open_painter(
     checkpoint: Checkpoint | None = None,
     device: str = "auto",
     notify: Notify = ignore,
+    faster: Faster = AS_IT_IS,
 ) -> Iterator[Painter]:
     """The painter of a run, with its newest checkpoint or the one given; it tells its steps to `notify`.
 
-    Raises `UserError` if nothing is learned there yet, or if the base is not the one it was learned on.
+    It is opened to draw with settings whose `faster` this is. Raises `UserError` if nothing is learned there
+    yet, if the base is not the one it was learned on, or for what cannot draw faster so.
     """
     opened = open_run(run)
     checkpoint = checkpoint or opened.newest()
     if checkpoint is None:
         raise UserError(f"Nothing is learned in {opened.folder} yet: give the same learn command again.")
     recipe = opened.recipe
+    if isinstance(recipe, FromNothing) and faster != AS_IT_IS:
+        raise UserError("A method without a base is fast as it is: leave out what would draw faster.")
     _note_half_learned(opened, checkpoint, notify)
     match recipe:
         case DreamBoothLora() | Lora():
-            painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify)
+            painter = dreambooth_lora.open_painter(opened, recipe, checkpoint, device, notify, faster)
         case DreamBooth():
-            painter = dreambooth.open_painter(opened, recipe, checkpoint, device, notify)
+            painter = dreambooth.open_painter(opened, recipe, checkpoint, device, notify, faster)
         case TextualInversion():
-            painter = textual_inversion.open_painter(opened, recipe, checkpoint, device, notify)
+            painter = textual_inversion.open_painter(opened, recipe, checkpoint, device, notify, faster)
         case PromptOnly():
-            painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify)
+            painter = prompt_only.open_painter(opened, recipe, checkpoint, device, notify, faster)
         case Reference():
-            painter = reference.open_painter(opened, recipe, checkpoint, device, notify)
+            painter = reference.open_painter(opened, recipe, checkpoint, device, notify, faster)
         case Gan():
             painter = gan.open_painter(opened, checkpoint, device)
         case ScratchDiffusion():

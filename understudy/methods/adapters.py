@@ -85,8 +85,11 @@ def write_adapter(
     write_weights(saved, said, folder / WEIGHTS_FILE)
 
 
-def load_adapter(base: Base, recipe: Adapting, folder: Path) -> None:
-    """Put on a base what `write_adapter` wrote into `folder`."""
+def load_adapter(base: Base, recipe: Adapting, folder: Path, fuse: bool = True) -> None:
+    """Put on a base what `write_adapter` wrote into `folder`, and, to `fuse` it, into its own weights.
+
+    One whose rank falls with noise stays beside them.
+    """
     match recipe.adapter:
         case "lora" | "dora" | "rslora":
             base.pipe.load_lora_weights(str(folder), weight_name=WEIGHTS_FILE)
@@ -100,7 +103,7 @@ def load_adapter(base: Base, recipe: Adapting, folder: Path) -> None:
             assert_never(recipe.adapter)
     if recipe.min_rank:
         follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
-    else:
+    elif fuse:
         # Added to the base's own weights once, instead of computed beside them in every layer.
         base.pipe.fuse_lora()
 

@@ -21,7 +21,7 @@ from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
-from understudy.domain import Character
+from understudy.domain import Character, UserError
 from understudy.events import Notify
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import choose_plan, following
@@ -29,6 +29,7 @@ from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, WriteWeights, finetune
+from understudy.methods.hastening import plan_drawing
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.reviewing import Review
@@ -39,7 +40,7 @@ from understudy.methods.whole_weights import (
     write_difference,
     write_pipeline,
 )
-from understudy.recipes import DreamBooth
+from understudy.recipes import DreamBooth, Faster
 from understudy.runs import Checkpoint, Plan, Run
 
 
@@ -63,19 +64,24 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
 
 @contextmanager
 def open_painter(
-    run: Run, recipe: DreamBooth, checkpoint: Checkpoint, device: str, notify: Notify
+    run: Run, recipe: DreamBooth, checkpoint: Checkpoint, device: str, notify: Notify, faster: Faster
 ) -> Iterator[Painter]:
     """The learned denoiser, which reads the character's words where a prompt says the name."""
     match recipe.save_as:
         case "difference":
-            with open_base_of(run, device, notify) as base:
+            if faster.quantization != "none":
+                raise UserError(
+                    "What was learned is added to the base's own weights, which cannot be quantised then: "
+                    "leave --quantization out, or learn with --save-as pipeline."
+                )
+            with open_base_of(run, device, notify, faster) as base:
                 add_difference(base, checkpoint.folder)
-                yield paint_subject(base, recipe, run, checkpoint, notify)
+                yield paint_subject(base, recipe, run, checkpoint, notify, faster)
         case "pipeline":
             folder = checkpoint.folder / PIPELINE_FOLDER
             dares = run.manifest.plan.precision == "fp16"
-            base = open_base(folder, choose_plan(folder, device, dares_fp16=dares))
-            yield paint_subject(base, recipe, run, checkpoint, notify)
+            plan = plan_drawing(choose_plan(folder, device, dares_fp16=dares), folder, faster)
+            yield paint_subject(open_base(folder, plan), recipe, run, checkpoint, notify, faster)
         case _:
             assert_never(recipe.save_as)
 

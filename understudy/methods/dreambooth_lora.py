@@ -25,12 +25,13 @@ from understudy.methods.conditioning import read_in_the_step, read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, finetune
+from understudy.methods.hastening import fuses
 from understudy.methods.learned_words import begin_word, load_word, write_word
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.reviewing import Review
 from understudy.methods.weight_pull import measure_change
-from understudy.recipes import Adapting
+from understudy.recipes import Adapting, Faster
 from understudy.runs import Checkpoint, Run
 
 
@@ -65,10 +66,10 @@ def learn(character: Character, recipe: Adapting, run: Run, review: Review, noti
 
 @contextmanager
 def open_painter(
-    run: Run, recipe: Adapting, checkpoint: Checkpoint, device: str, notify: Notify
+    run: Run, recipe: Adapting, checkpoint: Checkpoint, device: str, notify: Notify, faster: Faster
 ) -> Iterator[Painter]:
     """The base with the adapter, which reads the character's words where a prompt says the name."""
-    with open_base_of(run, device, notify) as base:
-        load_adapter(base, recipe, checkpoint.folder)
+    with open_base_of(run, device, notify, faster) as base:
+        load_adapter(base, recipe, checkpoint.folder, fuses(faster))
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
-        yield paint_subject(base, recipe, run, checkpoint, notify)
+        yield paint_subject(base, recipe, run, checkpoint, notify, faster)

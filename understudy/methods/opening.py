@@ -11,6 +11,8 @@ from understudy.bases.opening import open_base
 from understudy.domain import UserError
 from understudy.events import Notify, ignore
 from understudy.methods.computing.planning import choose_plan
+from understudy.methods.hastening import plan_drawing
+from understudy.recipes import AS_IT_IS, Faster
 from understudy.runs import Run
 
 
@@ -26,8 +28,8 @@ def base_of(run: Run) -> str:
 
 
 @contextmanager
-def open_base_of(run: Run, device: str, notify: Notify = ignore) -> Iterator[Base]:
-    """The run's base on `device`.
+def open_base_of(run: Run, device: str, notify: Notify = ignore, faster: Faster = AS_IT_IS) -> Iterator[Base]:
+    """The run's base on `device`, opened as `faster` wants it.
 
     Raises `UserError` if it is not the one that the run was learned on, or if that was learned without one.
     """
@@ -39,4 +41,5 @@ def open_base_of(run: Run, device: str, notify: Notify = ignore) -> Iterator[Bas
             "bring the old one back, or learn the character again."
         )
     dares_fp16 = run.manifest.plan.precision == "fp16"
-    yield open_base(folder, choose_plan(folder, device, dares_fp16=dares_fp16))
+    plan = choose_plan(folder, device, dares_fp16=dares_fp16)
+    yield open_base(folder, plan_drawing(plan, folder, faster))

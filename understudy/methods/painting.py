@@ -11,14 +11,16 @@ import numpy as np
 import torch
 
 from understudy.bases.base import Base
-from understudy.bases.schedulers import make_scheduler
+from understudy.bases.schedulers import check_steps, make_scheduler
 from understudy.domain import Drawing, Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, ignore
+from understudy.methods.hastening import NOT_HASTENED, Hastened, hasten
 from understudy.methods.masking import find_rest
+from understudy.methods.opening import base_of
 from understudy.methods.records import describe_run, describe_sketch
 from understudy.methods.references import References, check_references, show
 from understudy.methods.telling import Telling
-from understudy.recipes import DrawSettings, Finetune, Reference, place_subject
+from understudy.recipes import DrawSettings, Faster, Finetune, Reference, place_subject
 from understudy.runs import Checkpoint, Run
 
 
@@ -53,7 +55,8 @@ class PipelinePainter:
     """Draws by the pipeline's own call, so that plain diffusers draws the same picture.
 
     `read` turns a scene's prompt into what the base reads; `facts` go into every picture's record; every
-    denoising step is told to `notify`, which may stop the work. `references` are what it can be shown.
+    denoising step is told to `notify`, which may stop the work. `references` are what it can be shown, and
+    `hastened` says how it was opened to draw faster.
     """
 
     base: Base
@@ -61,6 +64,7 @@ class PipelinePainter:
     facts: Mapping[str, str]
     notify: Notify = ignore
     references: References | None = None
+    hastened: Hastened = NOT_HASTENED
     follows_text: bool = True
 
     def canvas(self, settings: DrawSettings) -> tuple[int, int]:
@@ -75,7 +79,9 @@ class PipelinePainter:
                 )
         if settings.scheduler is not None:  # refused before the work, not with its first picture
             make_scheduler(settings.scheduler, self.base.pipe.scheduler.config)
+        check_steps(settings.steps, self.base.pipe.scheduler.config)
         check_references(self.base, settings)
+        self.hastened.check(settings)
         return sides
 
     def __call__(
@@ -110,7 +116,8 @@ class PipelinePainter:
 
         batches = []
         for (is_shown, _), some in groupby(scenes, kind):
-            alike, size = list(some), 1 if is_shown and self.base.shows_singly else settings.batch
+            is_single = self.hastened.draws_singly or (is_shown and self.base.shows_singly)
+            alike, size = list(some), 1 if is_single else settings.batch
             batches += [alike[first : first + size] for first in range(0, len(alike), size)]
         return batches
 
@@ -120,6 +127,7 @@ class PipelinePainter:
         """A batch whose scenes are all shown the same: (pictures, height, width, 3)."""
         width, height = self.canvas(settings)
         shown = self.shown(scenes[0], settings)
+        self.hastened.begin(self.base)
         pipe = self._open_pipe(bool(shown), sketch, settings)
         asked: dict[str, Any] = {
             **self.base.asking(
@@ -179,6 +187,7 @@ class PipelinePainter:
             "height": str(height),
             **describe_sketch(sketch),
             **({} if self.references is None else self.references.describe(scene, settings)),
+            **self.hastened.facts,
             **self.facts,
         }
 
@@ -201,9 +210,13 @@ def paint_subject(
     run: Run,
     checkpoint: Checkpoint,
     notify: Notify,
+    faster: Faster,
     references: References | None = None,
 ) -> PipelinePainter:
-    """The painter of a base that reads the character's words, and may be shown it, where a prompt says it."""
+    """The painter of a base that reads the character's words, and may be shown it, where a prompt says it.
+
+    The base has what was learned; it is made to draw as `faster` says.
+    """
     manifest = run.manifest
     words = recipe.words(manifest.name, manifest.noun)
     return PipelinePainter(
@@ -212,6 +225,7 @@ def paint_subject(
         describe_run(run, checkpoint),
         notify,
         references or References(run),
+        hasten(base, base_of(run), faster, notify),
     )
 
 

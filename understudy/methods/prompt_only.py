@@ -14,12 +14,13 @@ from pathlib import Path
 from understudy.bases.base import Base
 from understudy.domain import Character, Picture, Scene
 from understudy.events import Notify, Step, ignore
-from understudy.methods.opening import open_base_of
+from understudy.methods.hastening import NOT_HASTENED, Hastened, hasten
+from understudy.methods.opening import base_of, open_base_of
 from understudy.methods.painting import Painter, PipelinePainter
 from understudy.methods.records import describe_run
 from understudy.methods.references import References
 from understudy.methods.reviewing import Review
-from understudy.recipes import DrawSettings, PromptOnly, place_wording
+from understudy.recipes import DrawSettings, Faster, PromptOnly, place_wording
 from understudy.runs import Checkpoint, Run
 from understudy.trials import Tried, Wordings, read_wordings, write_wordings
 
@@ -62,12 +63,14 @@ def learn(
 
 @contextmanager
 def open_painter(
-    run: Run, recipe: PromptOnly, checkpoint: Checkpoint, device: str, notify: Notify
+    run: Run, recipe: PromptOnly, checkpoint: Checkpoint, device: str, notify: Notify, faster: Faster
 ) -> Iterator[Painter]:
     """The base itself, which reads the best wording where a prompt says the name."""
     wording = read_wordings(run).chosen or recipe.words(run.manifest.name, run.manifest.noun)
-    with open_base_of(run, device, notify) as base:
-        yield _painter(base, run, wording, {**describe_run(run, checkpoint), "wording": wording}, notify)
+    with open_base_of(run, device, notify, faster) as base:
+        facts = {**describe_run(run, checkpoint), "wording": wording}
+        hastened = hasten(base, base_of(run), faster, notify)
+        yield _painter(base, run, wording, facts, notify, hastened)
 
 
 def _try(character: Character, recipe: PromptOnly, run: Run, notify: Notify, trial: Trial) -> None:
@@ -96,7 +99,14 @@ def _scenes(name: str, recipe: PromptOnly) -> list[Scene]:
     return scenes
 
 
-def _painter(base: Base, run: Run, wording: str, facts: dict[str, str], notify: Notify) -> PipelinePainter:
+def _painter(
+    base: Base,
+    run: Run,
+    wording: str,
+    facts: dict[str, str],
+    notify: Notify,
+    hastened: Hastened = NOT_HASTENED,
+) -> PipelinePainter:
     name = run.manifest.name
     return PipelinePainter(
         base,
@@ -104,6 +114,7 @@ def _painter(base: Base, run: Run, wording: str, facts: dict[str, str], notify: 
         facts,
         notify,
         References(run),
+        hastened,
     )
 
 

@@ -18,7 +18,7 @@ from understudy.events import Notify, Step, ignore
 from understudy.methods.opening import base_of, open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.references import References
-from understudy.recipes import Reference
+from understudy.recipes import Faster, Reference
 from understudy.runs import Checkpoint, Run
 
 
@@ -46,12 +46,12 @@ def learn(recipe: Reference, run: Run, notify: Notify) -> None:
 
 @contextmanager
 def open_painter(
-    run: Run, recipe: Reference, checkpoint: Checkpoint, device: str, notify: Notify
+    run: Run, recipe: Reference, checkpoint: Checkpoint, device: str, notify: Notify, faster: Faster
 ) -> Iterator[Painter]:
     """The base itself, which is shown the chosen drawings where a prompt says the name."""
     most = count_references(recipe, base_of(run), notify)
-    with open_base_of(run, device, notify) as base:
-        yield paint_subject(base, recipe, run, checkpoint, notify, References(run, most))
+    with open_base_of(run, device, notify, faster) as base:
+        yield paint_subject(base, recipe, run, checkpoint, notify, faster, References(run, most))
 
 
 def _write_nothing(folder: Path) -> None:

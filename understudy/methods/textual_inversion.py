@@ -26,7 +26,7 @@ from understudy.methods.learned_words import begin_word, load_word, write_word
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.reviewing import Review
-from understudy.recipes import TextualInversion
+from understudy.recipes import Faster, TextualInversion
 from understudy.runs import Checkpoint, Run
 
 
@@ -51,9 +51,9 @@ def learn(character: Character, recipe: TextualInversion, run: Run, review: Revi
 
 @contextmanager
 def open_painter(
-    run: Run, recipe: TextualInversion, checkpoint: Checkpoint, device: str, notify: Notify
+    run: Run, recipe: TextualInversion, checkpoint: Checkpoint, device: str, notify: Notify, faster: Faster
 ) -> Iterator[Painter]:
     """The base, which reads the learned word where a prompt says the name."""
-    with open_base_of(run, device, notify) as base:
+    with open_base_of(run, device, notify, faster) as base:
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
-        yield paint_subject(base, recipe, run, checkpoint, notify)
+        yield paint_subject(base, recipe, run, checkpoint, notify, faster)

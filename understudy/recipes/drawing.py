@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from understudy.recipes.computing import Quantization
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, Knobs
 
 MAX_SIDE_PX = 2048
 MAX_REFERENCES = 10
 """More than any base can be shown."""
 Scheduler = Literal["dpm++", "dpm++-sde", "ddim", "euler", "euler-a", "unipc", "heun"]
+Cache = Literal["none", "first-block"]
 
 
-class DrawSettings(Knobs):
+class Faster(Knobs):
+    """How drawing on a large base is made faster or smaller, which a painter is opened with.
+
+    Without any of it a picture is what plain diffusers draws with the run's weights.
+    """
+
+    fast: str = ""
+    """A few-step LoRA beside what was learned, with its own scheduler, steps and guidance: lcm, lightning,
+    hyper, turbo or distill, as the base has them, or a .safetensors file."""
+
+    cache: Cache = "none"
+    """What a step takes over from the one before, of a base whose denoiser is a transformer: none, or
+    first-block (what all further blocks say, where the first says nearly what it said then)."""
+
+    cache_threshold: float = Field(0.05, ge=0)
+    """How much the first block may change for that, as a share; more is faster and less exact."""
+
+    quantization: Quantization = "none"
+    """How the base's denoiser keeps its weights: none (as they compute), int8 or nf4."""
+
+    fuse: bool | None = None
+    """Add LoRA to the base's own weights once, instead of computing it beside them in every step
+    [default: fuse, but for quantised weights]."""
+
+    compile: bool = False
+    """Compile the denoiser's blocks for a graphics card: the first picture takes longer, the others less."""
+
+    @model_validator(mode="after")
+    def _quantised_weights_stay(self) -> Self:
+        if self.fuse and self.quantization != "none":
+            raise ValueError("fuse: nothing is added to quantised weights, so leave out one of the two")
+        return self
+
+
+AS_IT_IS = Faster()
+
+
+class DrawSettings(Faster):
     """How pictures are drawn; what they show is said by their scenes."""
 
     steps: int = Field(25, ge=1, le=MAX_DENOISING_STEPS)
@@ -40,3 +79,8 @@ class DrawSettings(Knobs):
 
     batch: int = Field(4, ge=1)
     """Pictures drawn at once: changes the speed and the memory, and of a picture only the last digits."""
+
+    @property
+    def faster(self) -> Faster:
+        """What a painter must be opened with to draw so."""
+        return Faster.model_validate({name: value for name, value in self if name in Faster.model_fields})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-import diffusers
 import torch
 
-from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.catalog import find_base
 from understudy.bases.choosing.known import find_known
 from understudy.bases.fetching.fetch import fetch_texts
 from understudy.bases.hollow import open_hollow
@@ -17,7 +15,7 @@ from understudy.bases.quantizing import MODULES, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.methods.computing.forecast import Forecast, Forecaster
-from understudy.methods.computing.planning import choose_plan, following, is_small
+from understudy.methods.computing.planning import choose_plan, following, has_compiler, is_small
 from understudy.methods.computing.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
 from understudy.methods.computing.trial_step import measure_peak
 from understudy.recipes import Finetune, LearnsWord
@@ -97,13 +95,6 @@ def find_machine(device: str, folder: Path) -> Machine:
     """What a plan for the base in `folder` depends on, of a graphics card."""
     free, _ = torch.cuda.mem_get_info(device)
     return Machine(free, find_usable(device), compiles=has_compiler(folder))
-
-
-def has_compiler(folder: Path) -> bool:
-    """Whether blocks of the base's denoiser can be compiled for a graphics card here."""
-    layout = read_layout(folder)
-    _, kind = layout.parts[layout.denoiser]
-    return bool(getattr(diffusers, kind)._repeated_blocks) and find_spec("triton") is not None
 
 
 def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path, first: Plan) -> UserError:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+import diffusers
 import torch
 
 from understudy.bases.catalog import count_weight_bytes, read_layout
@@ -56,6 +58,13 @@ def choose_plan(
 def is_small(base: Path) -> bool:
     """Whether the base in a folder is so small that nothing about its memory needs a plan."""
     return count_weight_bytes(base) < SMALL_BASE_BYTES
+
+
+def has_compiler(folder: Path) -> bool:
+    """Whether blocks of the base's denoiser can be compiled for a graphics card here."""
+    layout = read_layout(folder)
+    _, kind = layout.parts[layout.denoiser]
+    return bool(getattr(diffusers, kind)._repeated_blocks) and find_spec("triton") is not None
 
 
 def _half_of_the_card(base: Path, dares_fp16: bool) -> Literal["bf16", "fp16"]:
