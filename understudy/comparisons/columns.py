@@ -34,6 +34,7 @@ def make_columns(lines: Sequence[Line], reference: Line | None) -> list[Column]:
         Column("following", tuple(_following(line) for line in lines)),
         Column("undamaged", tuple(_share(line, "undamaged") for line in lines)),
         _mean("copying", lines, "copying", two_decimals),
+        _mean("of the nearest drawing", lines, "nearest_share", two_decimals),
         _mean("line weight", lines, "line_weight", two_decimals),
         _mean("palette", lines, "palette", two_decimals),
         _mean("diversity", lines, "diversity", lambda value: f"{value:.3f}"),

@@ -72,6 +72,7 @@ def _line(label: str, results: Sequence[Result]) -> Line:
     amounts: dict[str, list[float]] = {
         **{name: [one.measures[name].value for one in done if name in one.measures] for name in MEASURES},
         **{name: [read(cost) for cost in costs] for name, read in COSTS.items()},
+        "nearest_share": [fmean(one.nearest_share for one in result.pictures) for result in done],
         "checkpoint_bytes": [one.checkpoint_bytes for one in done if one.checkpoint_bytes is not None],
     }
     return Line(
