@@ -109,6 +109,8 @@ class Tuning:
     processes: Processes = ALONE
 
     def step(self, number: int) -> dict[str, Tensor]:
+        if self._is_shared:
+            self.processes.meet(self.base.plan.device)
         for part in self.parts:
             if part.steps is not None:
                 # What has learned enough takes no part in backward, nor in the norm of the gradients.
@@ -120,7 +122,14 @@ class Tuning:
 
     def release(self) -> None:
         """Tell the processes that follow this one, if it is the first, that no more steps come."""
-        self.processes.release(self._trained, 1 if self.pull is None else 2)
+        if self._is_shared and self.processes.is_first:
+            self.processes.meet(self.base.plan.device, is_over=True)
+        else:
+            self.processes.release(self._trained, 1 if self.pull is None else 2)
+
+    @property
+    def _is_shared(self) -> bool:
+        return self.base.plan.offload == "shards"
 
     @property
     def _trained(self) -> list[nn.Parameter]:
