@@ -84,9 +84,7 @@ def test_two_that_share_the_denoiser_learn_it_too_and_one_goes_on(
     asked: list[str], alone: Run, toy_base: Path, tmp_path: Path
 ) -> None:
     shards = [*asked, "--offload", "shards"]
-    done = launch(
-        ACCELERATE, "learning_shared", [str(toy_base), str(tmp_path), *shards, "--steps", "20"]
-    )
+    done = launch(ACCELERATE, "learning_shared", [str(toy_base), str(tmp_path), *shards, "--steps", "20"])
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Learning in 2 processes") == 1
     run = tmp_path / "shared"

@@ -33,7 +33,9 @@ MIB = 2**20
     help="How many learn together, each with such a card and its part of every batch.",
 )
 @json_option
-def plan(method: str, memory_gib: float | None, processes: int, as_json: bool, preset: str | None, **knobs: object) -> None:
+def plan(
+    method: str, memory_gib: float | None, processes: int, as_json: bool, preset: str | None, **knobs: object
+) -> None:
     """Say how much memory learning takes.
 
     All ways to compute, from the fastest to the most frugal, in GiB of a graphics card's memory; learn takes

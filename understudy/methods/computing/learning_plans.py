@@ -18,6 +18,7 @@ from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.launched import count_launched
 from understudy.methods.computing.forecast import Forecast, Forecaster
+from understudy.methods.computing.graphs import can_capture
 from understudy.methods.computing.planning import choose_plan, following, is_small
 from understudy.methods.computing.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
 from understudy.methods.computing.trial_step import measure_peak
@@ -41,7 +42,9 @@ def plan_learning(
         check_quantization(recipe.quantization, usable)
     first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
     if not (is_large and first.device.startswith("cuda")):
-        return Choice(list_plans(first, recipe, Machine(0, usable, False, count_launched()))[0])
+        plan = list_plans(first, recipe, Machine(0, usable, False, count_launched()))[0]
+        is_captured = num_together == 1 and not is_large and can_capture(plan, recipe)
+        return Choice(plan.model_copy(update={"captured": is_captured}))
     machine = find_machine(first.device, folder)
     joint = recipe.model_copy(update={"batch": recipe.batch * num_together})
     forecast = Forecaster(folder, joint, machine.processes)
