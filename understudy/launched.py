@@ -1,8 +1,8 @@
 """What a launcher says of the processes that it started together. Needs no torch.
 
-torchrun, and `accelerate launch` for several graphics cards, which calls it, count in RANK and WORLD_SIZE;
-for several CPUs `accelerate launch --mpirun_hostfile` calls mpirun, and each MPI has names of its own. They are
-those that accelerate 1.12 reads (its utils/environment.py), in its order.
+torchrun, and `accelerate launch --multi_gpu`, which calls it, count by RANK and WORLD_SIZE. For several CPUs
+`accelerate launch --mpirun_hostfile` calls mpirun, and each MPI has names of its own: those that accelerate
+1.15 reads (its utils/environment.py), in its order.
 """
 
 from __future__ import annotations

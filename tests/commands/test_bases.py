@@ -81,12 +81,12 @@ def test_json_has_all_figures_and_what_is_on_the_disk(
     sdxl = found["sdxl"]
     assert sdxl["repository"] == "stabilityai/stable-diffusion-xl-base-1.0"
     assert sdxl["commercial"] == "yes"
-    assert sdxl["estimated_gib_to_learn"]["bf16, checkpointing"] == pytest.approx(6.5, abs=0.2)
+    assert sdxl["forecast_gib_to_learn"]["bf16, checkpointing"] == pytest.approx(5.6, abs=0.1)
     assert sdxl["learns_here"] == "bf16, checkpointing"
     assert sdxl["folder"] is None
     assert found["sd15"]["folder"] == str(snapshot)
     assert found["klein"]["gated"] is None
-    assert found["klein-fast"]["estimated_gib_to_learn"] == {}
+    assert found["klein-fast"]["forecast_gib_to_learn"] == {}
     assert found["klein-fast"]["learns_here"] == "no"
     on(monkeypatch, None)
     assert run_command(["bases", "--json"]) == 0

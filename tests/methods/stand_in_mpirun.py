@@ -1,4 +1,4 @@
-"""Open MPI's mpirun as far as `accelerate launch` uses it, for machines without: it counts in its own names."""
+"""Open MPI's mpirun, as far as `accelerate launch` needs it: it counts by other names."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ MAKE: dict[str, Callable[[Path], Any]] = {"lora": make_recipe, "whole": make_who
 
 
 class StandIn:
-    """Captures as torch does: inputs and gradients have one place each, and what is no parameter gets none."""
+    """Captures as torch does: inputs and gradients have a place each, and only parameters get a gradient."""
 
     def __init__(self) -> None:
         self.captures = self.replays = 0

@@ -34,9 +34,9 @@ class Computing(Learning):
 
     offload: Literal["auto", Offload] = "auto"
     """What leaves the device: none; encoders (text encoders and autoencoder, once what they say is kept);
-    shards (also the denoiser, of which each of several processes keeps its part); or blocks (also those of the
-    denoiser that are not just computing, for a card that is smaller than it). auto: encoders for a large base,
-    shards or blocks where it does not fit."""
+    shards (also the denoiser, of which each of several processes keeps its part); or blocks (also those of
+    the denoiser that are not just computing, for a card that is smaller than it). auto: encoders for a large
+    base, shards or blocks where it does not fit."""
 
     @field_validator("checkpointing", mode="before")
     @classmethod

@@ -30,7 +30,9 @@ from understudy.methods.class_pictures import batch_of
 from understudy.methods.computing.alive import Alive, Autocast, flash_attention
 from understudy.methods.computing.checkpointing import checkpoint_blocks
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.kept import count_spared
 from understudy.methods.encoding import ENCODE_BATCH
+from understudy.methods.questions import Question, find_loss
 from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune, LearnsWord
 from understudy.runs import Plan
 
@@ -87,11 +89,11 @@ class Forecaster:
         # Of a batch that does not part evenly the first has most.
         share = recipe.model_copy(update={"batch": ceil(recipe.batch / processes)})
         self._folder, self._recipe, self._processes = folder, share, processes
-        self._seen: dict[tuple[str, str, bool], _Seen] = {}
+        self._seen: dict[tuple[str, str, bool, bool], _Seen] = {}
 
     def __call__(self, plan: Plan) -> Forecast:
         """The bytes that learning takes if it computes as `plan` says."""
-        key = (plan.precision, plan.checkpointing, plan.offload == "none")
+        key = (plan.precision, plan.checkpointing, plan.offload == "none", plan.compiled)
         if key not in self._seen:
             self._seen[key] = _dry_run(self._folder, self._recipe, plan)
         seen, leaves = self._seen[key], plan.offload != "none"
@@ -131,31 +133,43 @@ def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
         question = make_question(base, noisy, prompts, learns_word(recipe))
         with Alive([*own, *learned.values()]) as alive:
             computing.run(lambda: run_dry(base, question))
+        spared = _count_spared(base, plan, computing, question)
     return _Seen(
         denoiser=denoiser_bytes,
         element=own[0].element_size(),
         linear=tuple(linear),
         blocks=tuple(sorted(map(_bytes_of, computing.blocks))),
-        step=alive.peak,
+        step=alive.peak - spared,
         learned=_count_learned(learned, recipe),
         encoding=encoding,
         drawing=drawing,
     )
 
 
+def _count_spared(base: Base, plan: Plan, computing: _Computing, question: Question) -> int:
+    """Of the blocks that do not compute again, where they are compiled and nothing else is to be imitated."""
+    share = {"none": 1.0, "segments": 0.5, "whole": 0.0}[plan.checkpointing]
+    if not (plan.compiled and share) or computing.autocast is not None:
+        return 0
+    untyped: Any = base.denoiser
+    untyped.disable_gradient_checkpointing()
+    kinds = untyped._repeated_blocks
+    return int(share * count_spared(base.denoiser, kinds, lambda: find_loss(base, question)))
+
+
 class _Computing:
     """Calls blocks as a graphics card's step does, and remembers them."""
 
     def __init__(self, autocast: Autocast | None) -> None:
-        self._autocast = autocast
+        self.autocast = autocast
         self.blocks: dict[nn.Module, None] = {}
 
     def run(self, block: Any, *arguments: Any) -> Any:
         if isinstance(block, nn.Module):
             self.blocks[block] = None
-        if self._autocast is None:
+        if self.autocast is None:
             return block(*arguments)
-        with self._autocast:
+        with self.autocast:
             return block(*arguments)
 
 

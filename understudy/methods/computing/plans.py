@@ -10,7 +10,8 @@
 each with the prompts read on the device or, where that alone does not fit, on the CPU: once, in minutes.
 
 Each is first forecast, and what cannot fit is passed over; of the rest the first is taken whose dry step
-fits; of shared blocks none is taken, since one process alone cannot. Nothing here needs a graphics card: what forecasts and what measures are given.
+fits; of shared blocks none is taken, since one process alone cannot. Nothing here needs a graphics card: what
+forecasts and what measures are given.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from understudy.bases.choosing.machine import RESERVE
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
 from understudy.methods.computing.forecast import Forecast, reads_in_steps
@@ -35,8 +37,6 @@ from understudy.recipes import (
 from understudy.runs import Plan
 
 GIB = 2**30
-RESERVE = 0.08
-"""Share of what is free that stays so, for gaps and what kernels put aside."""
 COMPILED_STEPS = 200
 """From so many on a step's compiled blocks pay for the minute that compiling them takes."""
 

@@ -1,8 +1,8 @@
 """A denoiser larger than its device, where several processes learn: each holds its part of every block.
 
-A block's weights are gathered when it computes, forward and backward, and are parts again afterwards; what
-else the denoiser has, and what learns, every process holds whole. Nothing that learns is shared, so gradients,
-optimizer and checkpoints are those of processes that each hold all of it.
+A block's weights are gathered when it computes, forward and backward, and are parts again afterwards. What
+else the denoiser has, and what learns, every process holds whole; so gradients, optimizer and checkpoints are
+those of processes that each hold all of it.
 
 Source: Zhao et al., PyTorch FSDP, arXiv 2304.11277, in torch's second version of it.
 """
