@@ -43,9 +43,10 @@ def kept(device: str, backend: str | None) -> int:
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
 def test_shapes_say_what_the_compiler_keeps() -> None:
-    foretold = kept("meta", PARTS_ONLY)
+    as_it_stands, foretold = kept("meta", None), kept("meta", PARTS_ONLY)
+    assert as_it_stands == kept("cpu", None)
     assert foretold == kept("cpu", "inductor")
-    assert foretold < 0.8 * kept("cpu", None) == 0.8 * kept("meta", None)
+    assert foretold < 0.8 * as_it_stands
 
 
 def test_all_blocks_of_a_kind_count() -> None:

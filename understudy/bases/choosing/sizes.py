@@ -35,7 +35,7 @@ PUPPET = Size(
     vae=0.0038,
     drawing_gib=0.00,
     decoding_gib=0.01,
-    learning_gib=(),
+    learning_gib=(0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.04, 0.04, 0.04, 0.02),
 )
 
 SD1 = Size(
@@ -45,7 +45,7 @@ SD1 = Size(
     vae=0.0837,
     drawing_gib=0.13,
     decoding_gib=0.38,
-    learning_gib=(),
+    learning_gib=(2.43, 2.15, 1.86, 2.20, 1.93, 1.64, 2.09, 2.02, 2.02, 0.78),
 )
 
 SD2 = Size(
@@ -55,7 +55,7 @@ SD2 = Size(
     vae=0.0837,
     drawing_gib=0.29,
     decoding_gib=0.84,
-    learning_gib=(),
+    learning_gib=(3.31, 2.71, 2.06, 3.06, 2.45, 1.81, 2.93, 2.78, 2.78, 1.57),
 )
 
 SDXL = Size(
@@ -65,7 +65,7 @@ SDXL = Size(
     vae=0.0837,
     drawing_gib=0.31,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(10.44, 8.07, 5.64, 8.39, 6.01, 3.58, 7.48, 5.10, 4.46, 2.67),
 )
 
 SD35_MEDIUM = Size(
@@ -85,7 +85,7 @@ SD35_LARGE = Size(
     vae=0.0838,
     drawing_gib=0.50,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(30.03, 23.50, 17.29, 22.60, 16.07, 9.86, 19.32, 12.79, 7.23, 3.55),
 )
 
 FLUX = Size(
@@ -95,7 +95,7 @@ FLUX = Size(
     vae=0.0838,
     drawing_gib=0.91,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(44.60, 34.72, 24.81, 33.63, 23.74, 13.83, 28.78, 18.89, 8.99, 4.66),
 )
 
 KLEIN_4B = Size(
@@ -105,7 +105,7 @@ KLEIN_4B = Size(
     vae=0.0840,
     drawing_gib=1.14,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(23.74, 16.56, 9.20, 20.29, 13.11, 5.75, 18.71, 11.53, 4.70, 3.71),
 )
 
 KLEIN_9B = Size(
@@ -115,7 +115,7 @@ KLEIN_9B = Size(
     vae=0.0840,
     drawing_gib=1.52,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(44.66, 31.87, 19.88, 36.48, 23.70, 11.70, 32.79, 20.00, 8.01, 6.07),
 )
 
 QWEN = Size(
@@ -135,5 +135,5 @@ ZIMAGE = Size(
     vae=0.0838,
     drawing_gib=0.96,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(41.97, 27.51, 13.87, 36.31, 21.85, 8.21, 33.80, 19.34, 5.89, 3.43),
 )
