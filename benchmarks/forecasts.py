@@ -28,7 +28,7 @@ from understudy.runs import Plan
 
 GIB = 2**30
 CARD = Plan(device="cuda", precision="bf16", threads=1, offload="encoders")
-QUANTIZERS = {"bf16": None, "int8": "quanto", "nf4": "bitsandbytes"}
+QUANTIZERS = {"bf16": None, "int8": "bitsandbytes", "nf4": "bitsandbytes"}
 FAMILIES: dict[str, Family] = {
     "SD1": "sd1",
     "SD2": "sd1",

@@ -95,7 +95,7 @@ def _computes(base: KnownBase, gpu: Gpu) -> bool:
 
 
 def _is_unquantised(plan: LearningPlan | None) -> bool:
-    return plan is not None and plan.weights == "bf16"
+    return plan is not None and plan.weights == "bf16" and not plan.by_blocks
 
 
 def _is_any(plan: LearningPlan | None) -> bool:

@@ -75,7 +75,7 @@ SD35_MEDIUM = Size(
     vae=0.0838,
     drawing_gib=0.34,
     decoding_gib=1.50,
-    learning_gib=(),
+    learning_gib=(13.37, 9.85, 6.68, 11.32, 7.80, 4.63, 10.41, 6.89, 4.69, 3.10),
 )
 
 SD35_LARGE = Size(
@@ -125,7 +125,7 @@ QWEN = Size(
     vae=0.1269,
     drawing_gib=1.20,
     decoding_gib=5.68,
-    learning_gib=(),
+    learning_gib=(79.86, 60.54, 41.86, 60.94, 41.63, 22.95, 52.62, 33.30, 17.34, 6.63),
 )
 
 ZIMAGE = Size(
