@@ -31,7 +31,8 @@ class Block(nn.Module):
     def forward(self, x_BLC: Tensor) -> Tensor:
         scale = torch.rsqrt(x_BLC.float().square().mean(-1, keepdim=True) + 1e-6)
         normed = (x_BLC.float() * scale).to(x_BLC)
-        return x_BLC + self.down(F.silu(self.gate(normed)) * self.up(normed))
+        added: Tensor = self.down(F.silu(self.gate(normed)) * self.up(normed))
+        return x_BLC + added
 
 
 def kept(device: str, backend: str | None) -> int:
