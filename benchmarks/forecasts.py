@@ -1,10 +1,10 @@
-"""What a step of learning takes on known bases by each plan, forecast from shapes, without a graphics card.
+"""What learning takes on known bases by each plan, forecast from shapes, without a graphics card.
 
     python -m benchmarks.forecasts [SDXL KLEIN_4B ...] [--side-px 1024]
 
-prints a table in GiB: a LoRA of rank 16 on the attention, batch 1, Adam and a running average, at the size
-that the base was trained on unless told. Beside it a card needs what kernels take (see
-understudy/bases/choosing/memory.py).
+prints a table in GiB: a LoRA of rank 16 on the attention, batch 1, Adam and a running average, prompts read
+on the CPU, at the size that the base was trained on unless told. `benchmarks.base_figures` writes the same
+for understudy/bases/choosing/sizes.py, where `understudy bases` reads it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,16 @@ from typing import Any
 
 import torch
 
-from benchmarks.base_shapes import PARTS, Parts
+from benchmarks.base_shapes import PARTS, PUPPET, Parts
+from understudy.bases.choosing.memory import LEARNING_PLANS, LearningPlan
 from understudy.bases.layouts import LAYOUTS, Family, Layout
-from understudy.methods.computing.forecast import Forecast, Forecaster
+from understudy.methods.computing.forecast import Forecaster
 from understudy.recipes import DreamBoothLora
 from understudy.runs import Plan
 
 GIB = 2**30
 CARD = Plan(device="cuda", precision="bf16", threads=1, offload="encoders")
-PLANS: dict[str, dict[str, object]] = {
-    "whole": {},
-    "segments": {"checkpointing": "segments"},
-    "checkpointing": {"checkpointing": "whole"},
-    "int8": {"checkpointing": "whole", "quantization": "int8", "quantizer": "quanto"},
-    "nf4": {"checkpointing": "whole", "quantization": "nf4", "quantizer": "bitsandbytes"},
-    "blocks": {"checkpointing": "whole", "offload": "blocks"},
-}
+QUANTIZERS = {"bf16": None, "int8": "bitsandbytes", "nf4": "bitsandbytes"}
 FAMILIES: dict[str, Family] = {
     "SD1": "sd1",
     "SD2": "sd1",
@@ -66,23 +60,36 @@ def write_configs(parts: Parts, layout: Layout, folder: Path) -> None:
     _write(folder / "model_index.json", index)
 
 
-def forecast(name: str, side_px: int) -> dict[str, Forecast]:
-    """By plan."""
-    parts, family = PARTS[name], FAMILIES[name]
-    layout = next(layout for layout in LAYOUTS if layout.family == family)
+def forecast(name: str, side_px: int = 0) -> list[float]:
+    """GiB at the peak, by each of `LEARNING_PLANS`."""
+    parts = PARTS[name]
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        write_configs(parts, layout, folder)
+        folder = PUPPET if name == "PUPPET" else Path(temporary)
+        if name in FAMILIES:
+            layout = next(layout for layout in LAYOUTS if layout.family == FAMILIES[name])
+            write_configs(parts, layout, folder)
         recipe = DreamBoothLora(
             base=str(folder),
             batch=1,
+            rank=16,
             targets=("attention",),
             prior_weight=0.0,
             resolution_px=side_px or parts.side_px,
         )
         forecaster = Forecaster(folder, recipe)
-        plans = {plan: Plan.model_validate(CARD.model_dump() | how) for plan, how in PLANS.items()}
-        return {plan: forecaster(how) for plan, how in plans.items()}
+        return [forecaster(as_plan(plan)).peak / GIB for plan in LEARNING_PLANS]
+
+
+def as_plan(plan: LearningPlan) -> Plan:
+    """As the planner has it, for a card in which the prompts' readers have no room."""
+    how = {
+        "checkpointing": plan.checkpointing,
+        "quantization": "none" if plan.weights == "bf16" else plan.weights,
+        "quantizer": QUANTIZERS[plan.weights],
+        "offload": "blocks" if plan.by_blocks else "encoders",
+        "readers": "cpu",
+    }
+    return Plan.model_validate(CARD.model_dump() | how)
 
 
 def _scheduler(layout: Layout) -> str:
@@ -101,11 +108,12 @@ def main() -> None:
     parser.add_argument("--side-px", type=int, default=0)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    sys.stdout.write(f"| GiB | {' | '.join(PLANS)} |\n|---|{'---:|' * len(PLANS)}\n")
+    sys.stdout.write(
+        f"| GiB | {' | '.join(map(str, LEARNING_PLANS))} |\n|---|{'---:|' * len(LEARNING_PLANS)}\n"
+    )
     for name in args.names or FAMILIES:
         found = forecast(name, args.side_px)
-        peaks = (one.weights + one.learned + one.step for one in found.values())
-        sys.stdout.write(f"| {name} | {' | '.join(f'{peak / GIB:.1f}' for peak in peaks)} |\n")
+        sys.stdout.write(f"| {name} | {' | '.join(f'{peak:.1f}' for peak in found)} |\n")
         sys.stdout.flush()
 
 

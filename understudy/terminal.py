@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from understudy.events import Cancelled, Event, Note, Notify, Step, ignore
+from understudy.launched import launched_number
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,7 +22,7 @@ LINE_EVERY_SECONDS = 10.0
 
 def speaks() -> bool:
     """Whether this process is alone, or the first of those that a launcher started, which speaks for all."""
-    return os.environ.get("RANK", "0") == "0"
+    return launched_number() == 0
 
 
 @contextmanager

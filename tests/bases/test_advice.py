@@ -10,7 +10,7 @@ import torch
 from understudy.bases.choosing.advice import advise, fit_drawing, fit_learning, look_at_bases, say_advice
 from understudy.bases.choosing.known import KNOWN, KnownBase, find_known
 from understudy.bases.choosing.machine import FREE_NOTEBOOK, Gpu, find_gpu
-from understudy.bases.choosing.memory import estimate_drawing, estimate_learning
+from understudy.bases.choosing.memory import LEARNING_PLANS, estimate_drawing, forecast_learning
 from understudy.hub import Hub
 
 
@@ -38,9 +38,9 @@ def test_without_a_card_puppet_is_advised_and_what_a_free_notebook_could_take() 
 @pytest.mark.parametrize(
     ("gib", "name", "plan"),
     [
-        (79.0, "klein", "bf16, encoders kept"),
+        (79.0, "klein", "bf16"),
         (31.5, "klein", "bf16"),
-        (23.6, "klein", "bf16, checkpointing"),
+        (23.6, "klein", "bf16, checkpointing segments"),
         (11.99, "klein", "bf16, checkpointing"),
         (7.99, "sdxl", "bf16, checkpointing"),
         (3.9, "sd15", "bf16"),
@@ -69,8 +69,13 @@ def test_what_is_said_to_fit_fits(base: KnownBase, gib: float) -> None:
     gpu = card(gib)
     learning, drawing = fit_learning(base, gpu), fit_drawing(base, gpu)
     assert learning is None or base.learns
-    assert learning is None or estimate_learning(base.size, learning) < gib - 0.5
+    assert learning is None or forecast_learning(base.size, learning) < gib - 0.5
     assert drawing is None or estimate_drawing(base.size, drawing) < gib - 0.5
+
+
+@pytest.mark.parametrize("base", KNOWN, ids=lambda base: base.name)
+def test_what_learning_takes_is_known_of_every_base(base: KnownBase) -> None:
+    assert len(base.size.learning_gib) == len(LEARNING_PLANS)
 
 
 def test_card_of_this_machine_is_read_from_torch(monkeypatch: pytest.MonkeyPatch) -> None:

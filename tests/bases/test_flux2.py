@@ -18,8 +18,8 @@ from understudy.bases.objectives import Flow
 from understudy.bases.opening import open_base
 from understudy.domain import Scene, Sketch, UserError
 from understudy.methods.adapters import add_adapter
-from understudy.methods.finetune import Question, weigh
 from understudy.methods.painting import PipelinePainter
+from understudy.methods.questions import Question, weigh
 from understudy.methods.refusing import check_family
 from understudy.recipes import DrawSettings, DreamBoothLora, Target
 from understudy.runs import Plan

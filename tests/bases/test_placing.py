@@ -93,8 +93,9 @@ def test_what_will_be_written_is_kept_beside_the_device(base: Base, places: dict
     assert all(base.pipe.components[name] is not None for name in ALL)
 
 
-def test_blocks_wait_for_their_turn(base: Base, places: dict[str, str]) -> None:
-    base = replace(base, plan=OFFLOADING.model_copy(update={"offload": "blocks"}))
+@pytest.mark.parametrize("offload", ["shards", "blocks"])
+def test_blocks_wait_for_their_turn(base: Base, places: dict[str, str], offload: str) -> None:
+    base = replace(base, plan=OFFLOADING.model_copy(update={"offload": offload}))
     place_readers(base)
     place_denoiser(base)
     assert "unet" not in on_device(places)

@@ -33,7 +33,8 @@ from understudy.events import ignore
 from understudy.methods.adapters import add_adapter
 from understudy.methods.conditioning import read_once
 from understudy.methods.examples import keyed, make_examples
-from understudy.methods.finetune import Part, ask, begin_tuning, weigh
+from understudy.methods.finetune import Part, ask, begin_tuning
+from understudy.methods.questions import weigh
 
 OF_FLOWS: dict[Family, str] = {"sd3": "logit_normal", "flux": "none"}
 """Their scripts' weighting schemes."""

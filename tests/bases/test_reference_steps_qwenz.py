@@ -31,7 +31,8 @@ from understudy.bases.opening import find_kind, open_base
 from understudy.domain import Character, UserError
 from understudy.methods.conditioning import read_once
 from understudy.methods.examples import Examples, keyed, make_examples
-from understudy.methods.finetune import ask, weigh
+from understudy.methods.finetune import ask
+from understudy.methods.questions import weigh
 from understudy.recipes import DreamBoothLora
 from understudy.runs import Plan
 

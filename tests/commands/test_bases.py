@@ -56,8 +56,8 @@ def test_table_on_a_card_says_how_each_base_fits_it(
     out = capsys.readouterr().out
     [qwen] = [line for line in out.splitlines() if line.strip().startswith("qwen ") and " 57.7 " in line]
     [sdxl] = [line for line in out.splitlines() if line.strip().startswith("sdxl") and " 6.9 " in line]
-    assert qwen.split()[-2:] == ["no", "no"]
-    assert sdxl.split()[-2:] == ["bf16,", "bf16"]  # checkpointing is on the next line
+    assert qwen.split()[-2:] == ["bf16,", "no"]  # how blocks come is on the next lines
+    assert sdxl.split()[-2:] == ["bf16", "bf16"]
     assert out.splitlines()[-1] == "Advised on this RTX 4070 (12.0 GiB): klein (bf16, checkpointing)."
 
 
@@ -81,12 +81,12 @@ def test_json_has_all_figures_and_what_is_on_the_disk(
     sdxl = found["sdxl"]
     assert sdxl["repository"] == "stabilityai/stable-diffusion-xl-base-1.0"
     assert sdxl["commercial"] == "yes"
-    assert sdxl["estimated_gib_to_learn"]["bf16, checkpointing"] == pytest.approx(6.5, abs=0.2)
-    assert sdxl["learns_here"] == "bf16, checkpointing"
+    assert sdxl["forecast_gib_to_learn"]["bf16, checkpointing"] == pytest.approx(5.6, abs=0.1)
+    assert sdxl["learns_here"] == "bf16"
     assert sdxl["folder"] is None
     assert found["sd15"]["folder"] == str(snapshot)
     assert found["klein"]["gated"] is None
-    assert found["klein-fast"]["estimated_gib_to_learn"] == {}
+    assert found["klein-fast"]["forecast_gib_to_learn"] == {}
     assert found["klein-fast"]["learns_here"] == "no"
     on(monkeypatch, None)
     assert run_command(["bases", "--json"]) == 0

@@ -39,6 +39,15 @@ def test_the_table_goes_from_the_fastest_to_the_most_frugal(
     assert "--memory-gib" in err
 
 
+def test_two_processes_can_share_the_denoiser(toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["plan", "--base", str(toy_base), "--offload", "shards", "--checkpointing", "whole"]
+    assert run_command([*asked, "--processes", "2"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("GiB  bf16, checkpointing whole, blocks shared between the processes")
+    assert run_command(asked) == 2
+    assert "accelerate launch" in capsys.readouterr().err
+
+
 def test_an_8_gib_card_learns_sdxl_with_checkpointing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -234,6 +234,7 @@ def test_what_cannot_be_together_is_said_at_once() -> None:
     for knobs, said in (
         ({"offload": "blocks", "checkpointing": "none"}, "needs checkpointing whole"),
         ({"offload": "blocks", "quantization": "nf4"}, "leave quantization out"),
+        ({"offload": "shards", "quantization": "int8"}, "offload shards takes weights as they are"),
     ):
         with pytest.raises(ValueError, match=said):
             DreamBoothLora.model_validate(knobs)

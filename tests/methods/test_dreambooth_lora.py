@@ -26,8 +26,9 @@ from understudy.methods import learn, open_painter
 from understudy.methods.adapters import WEIGHTS_FILE, add_adapter
 from understudy.methods.conditioning import Condition, read_once
 from understudy.methods.examples import Examples, make_decks
-from understudy.methods.finetune import Part, ask, finetune, weigh
+from understudy.methods.finetune import Part, ask, finetune
 from understudy.methods.loop import LOG_EVERY
+from understudy.methods.questions import weigh
 from understudy.methods.reviewing import Continue, Snapshot, Stop, never_stop
 from understudy.recipes import DrawSettings, Finetune
 from understudy.runs import STATE_FILE, Plan, Run, open_run

@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.forecasts import as_plan
 from tests.bases.toys import FAMILIES, make_toy
 from tests.bases.true_shapes import write_sdxl
 from understudy.bases.catalog import find_base
+from understudy.bases.choosing.memory import LEARNING_PLANS
+from understudy.bases.choosing.sizes import SDXL
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.hollow import open_hollow, shape_prompts
 from understudy.bases.layouts import Family
@@ -116,6 +119,21 @@ def test_sdxl_at_1024_pixels_takes_less_than_others_publish(sdxl: Forecaster) ->
     assert frugal == pytest.approx(5.6, abs=0.2)
     assert whole < 13.0
     assert frugal < 6.5
+
+
+def test_what_bases_are_chosen_by_is_the_same_forecast(sdxl: Forecaster) -> None:
+    """`understudy bases` prints what `benchmarks.base_figures` wrote down."""
+    found = [sdxl(as_plan(plan)).peak / GIB for plan in LEARNING_PLANS]
+    assert found == pytest.approx(list(SDXL.learning_gib), abs=0.02)
+
+
+def test_shared_blocks_are_a_part_of_each(folder: Path) -> None:
+    recipe = DreamBoothLora(base=str(folder), batch=4, prior_weight=0.0)
+    shards = CPU.model_copy(update={"checkpointing": "whole", "offload": "shards"})
+    two, four = (Forecaster(folder, recipe, count)(shards) for count in (2, 4))
+    assert two.weights > four.weights
+    # Each computes its part of the batch.
+    assert two.step > four.step
 
 
 def test_every_way_to_save_saves(sdxl: Forecaster) -> None:

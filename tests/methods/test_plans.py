@@ -83,6 +83,41 @@ def test_the_order_is_the_documented_one() -> None:
     assert {plan.quantizer for plan in plans if plan.quantization != "none"} == {"bitsandbytes"}
 
 
+def test_several_processes_share_the_denoiser_before_it_is_quantised() -> None:
+    two = replace(card(24, compiles=True), processes=2)
+    plans = list_plans(FIRST, DreamBoothLora(steps=400), two)
+    kept = list(dict.fromkeys((plan.offload, plan.quantization) for plan in plans))
+    assert kept == [
+        ("encoders", "none"),
+        ("shards", "none"),
+        ("encoders", "int8"),
+        ("encoders", "nf4"),
+        ("blocks", "none"),
+    ]
+    assert not any(plan.compiled for plan in plans if plan.offload == "shards")
+    learns_all = list_plans(FIRST, DreamBooth(), two)
+    assert all(plan.offload == "encoders" for plan in learns_all)
+    asked = list_plans(FIRST, DreamBoothLora(offload="shards"), two)
+    assert {plan.offload for plan in asked} == {"shards"}
+    assert [plan.checkpointing for plan in asked if plan.readers == "device"] == ["none", "segments", "whole"]
+
+
+def test_what_only_all_can_try_is_taken_as_forecast() -> None:
+    two = replace(card(5.5), processes=2)
+
+    def half(plan: Plan) -> Forecast:
+        found = forecast(plan)
+        return replace(found, weights=found.weights // 2) if plan.offload == "shards" else found
+
+    def measure(plan: Plan) -> int | None:
+        raise AssertionError("one alone cannot")
+
+    choice = pick(list_plans(FIRST, DreamBoothLora(), two), two, half, measure)
+    assert (choice.plan.offload, choice.plan.checkpointing) == ("shards", "whole")
+    assert choice.measured_bytes is None
+    assert "blocks shared between the processes" in describe(choice, two)
+
+
 def test_prompts_are_read_on_the_cpu_where_their_readers_do_not_fit() -> None:
     def large(plan: Plan) -> Forecast:
         reading = int((7.6 if plan.readers == "device" else 0.5) * GIB)

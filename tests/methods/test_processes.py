@@ -1,10 +1,10 @@
-"""Learning in two processes, as torchrun starts them, against one."""
+"""Learning in two processes, as torchrun and accelerate start them, against one."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import socket
 import sys
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from accelerate import PartialState
 from PIL import Image
 from torch import distributed
 
+from tests.methods.launching import ACCELERATE, TORCHRUN, launch
 from tests.methods.learning_in_turns import LAST
 from tests.toy_character import make_character
 from understudy.cli import run_command
@@ -25,7 +26,6 @@ from understudy.methods.computing.processes import LONGEST_WAIT, FollowingRun, c
 from understudy.recipes import DreamBoothLora
 from understudy.runs import LOG_FILE, STATE_FILE, Run, open_run
 
-ROOT = Path(__file__).parents[2]
 KNOBS = ["--name", "Pip", "--noun", "girl", "--batch", "4", "--accumulation", "2", "--rank", "4"]
 KNOBS += ["--views", "2", "--prior-pictures", "2", "--prior-steps", "1", "--snapshot-every", "10"]
 KNOBS += ["--pull", "0.1"]
@@ -40,19 +40,19 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["learn", str(folder), *KNOBS]
 
 
-def launch(base: Path, folder: Path, asked: list[str]) -> subprocess.CompletedProcess[str]:
-    # What `accelerate launch --multi_gpu` calls, which itself starts but one process on CPUs.
-    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--module"]
-    turns = ["tests.methods.learning_in_turns", "--", str(base), str(folder), *asked]
-    return subprocess.run(
-        [sys.executable, "-m", *launcher, *turns],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def alone(asked: list[str], toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What one process learns in 30 steps."""
+    run = tmp_path_factory.mktemp("alone") / "1"
+    assert run_command([*asked, "--base", str(toy_base), "--run", str(run), "--steps", "30"]) == 0
+    return open_run(run)
+
+
+def assert_same(two: Run, one: Run) -> None:
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    assert len(losses(two)) == 3
+    for name, weight in weights(one).items():
+        assert torch.allclose(weights(two)[name], weight, atol=1e-4), name
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -66,22 +66,63 @@ def losses(run: Run) -> list[float]:
     return [line["loss"] for line in lines if "loss" in line]
 
 
-def test_two_learn_what_one_learns_run_after_run(asked: list[str], toy_base: Path, tmp_path: Path) -> None:
-    alone = [*asked, "--base", str(toy_base), "--run", str(tmp_path / "1"), "--steps", "30"]
-    assert run_command(alone) == 0
-    done = launch(toy_base, tmp_path, asked)
+def test_two_learn_what_one_learns_run_after_run(
+    asked: list[str], alone: Run, toy_base: Path, tmp_path: Path
+) -> None:
+    done = launch(TORCHRUN, "learning_in_turns", ["--", str(toy_base), str(tmp_path), *asked])
     assert done.returncode == 0, done.stderr
     # Each time both, of whom one speaks.
     assert done.stderr.count("Learning in 2 processes") == 3
     assert done.stderr.count("Learned. Now draw") == 3
-    one, two = open_run(tmp_path / "1"), open_run(tmp_path / "2")
-    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
-    assert len(losses(two)) == 3
-    for name, weight in weights(one).items():
-        assert torch.allclose(weights(two)[name], weight, atol=1e-4), name
+    assert_same(open_run(tmp_path / "2"), alone)
     stopped = open_run(tmp_path / "stopped").newest_state()
     assert stopped is not None
     assert stopped.step == LAST
+
+
+def test_two_that_share_the_denoiser_learn_it_too_and_one_goes_on(
+    asked: list[str], alone: Run, toy_base: Path, tmp_path: Path
+) -> None:
+    shards = [*asked, "--offload", "shards"]
+    done = launch(ACCELERATE, "learning_shared", [str(toy_base), str(tmp_path), *shards, "--steps", "20"])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Learning in 2 processes") == 1
+    run = tmp_path / "shared"
+    assert open_run(run).manifest.plan.offload == "shards"
+    assert run_command([*shards, "--base", str(toy_base), "--run", str(run), "--steps", "30"]) == 0
+    assert_same(open_run(run), alone)
+    half = open_run(tmp_path / "half").newest_state()
+    assert half is not None
+    assert half.step == 1
+
+
+def test_there_is_nobody_to_share_the_denoiser_with(
+    asked: list[str], toy_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = [*asked, "--base", str(toy_base), "--run", str(tmp_path / "run"), "--offload", "shards"]
+    assert run_command(alone) == 2
+    assert "start them with accelerate launch" in capsys.readouterr().err
+
+
+def test_processes_that_mpirun_starts_know_each_other(tmp_path: Path) -> None:
+    """As `accelerate launch` starts them for several CPUs; which MPI there is decides the names only."""
+    mpirun = tmp_path / "mpirun"
+    mpirun.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.methods.stand_in_mpirun "$@"\n')
+    mpirun.chmod(0o755)
+    (tmp_path / "hosts").write_text("localhost slots=2\n")
+    cpus = ["--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    cpus += ["--dynamo_backend", "no", "--mpirun_hostfile", str(tmp_path / "hosts")]
+    cpus += ["--main_process_port", str(_free_port()), "--module"]
+    paths = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = launch(["accelerate.commands.launch", *cpus], "joined", [], paths)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["0 of 2, 2, True", "1 of 2, 2, False"]
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("localhost", 0))
+        return int(listening.getsockname()[1])
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -19,7 +19,7 @@ from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.prompting import Prompting
 from understudy.bases.schedulers import make_scheduler
 from understudy.domain import Pixels, UserError
-from understudy.recipes import Scheduler, Target
+from understudy.recipes import LEAVES, Scheduler, Target
 from understudy.runs import Plan
 
 NO_REFERENCES = (
@@ -144,9 +144,21 @@ class Base(ABC):
         pipe.set_progress_bar_config(disable=True)
         if self.plan.offload != "none" and self.plan.device != "cpu":
             # Its parts take turns on the device, and its pictures in the autoencoder.
-            pipe.enable_model_cpu_offload(device=self.plan.device)
+            if self.draws_by_layers(self.plan):
+                pipe.enable_sequential_cpu_offload(device=self.plan.device)
+            else:
+                pipe.enable_model_cpu_offload(device=self.plan.device)
             pipe.vae.enable_slicing()
         return pipe
+
+    @classmethod
+    def draws_by_layers(cls, plan: Plan) -> bool:
+        """Whether its parts come layer by layer when it draws, since one alone may not fit on the device.
+
+        Layers come as other tensors than they were, so never where a word among them may be about to learn:
+        the denoisers of such families are small.
+        """
+        return plan.offload in LEAVES and not cls.learns_words
 
     def _options(self) -> dict[str, object]:
         """What else the family's pipelines must be told when they are made."""

@@ -22,8 +22,9 @@ WIDTH_IN_A_FILE = 150
 def bases(as_json: bool) -> None:
     """List the bases known by name, and which fit this machine.
 
-    Memory is estimated, from the most frugal way to the fastest, for one picture of the base's own size. Any
-    other repository of the Hub, a folder or a .safetensors file can be a base, too.
+    Memory is what learn's planner forecasts and what drawing is estimated to take, from the most frugal way
+    to the fastest, for one picture of the base's own size. Any other repository of the Hub, a folder or a
+    .safetensors file can be a base, too.
     """
     from understudy.bases.choosing.advice import look_at_bases, say_advice
     from understudy.bases.choosing.machine import find_gpu
@@ -44,11 +45,11 @@ def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
         LEARNING_PLANS,
         download_gb,
         estimate_drawing,
-        estimate_learning,
+        forecast_learning,
     )
 
     base, size = one.base, one.base.size
-    learning = {str(plan): round(estimate_learning(size, plan), 1) for plan in LEARNING_PLANS}
+    learning = {str(plan): round(forecast_learning(size, plan), 1) for plan in LEARNING_PLANS}
     return {
         "name": base.name,
         "family": base.family,
@@ -60,9 +61,9 @@ def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
         "commercial": base.licence.commercial,
         "gated": base.gated,
         "billions": {
-            "denoiser": size.denoiser.billions,
-            "encoders": size.encoders.billions,
-            "vae": size.vae.billions,
+            "denoiser": size.denoiser,
+            "encoders": size.encoders,
+            "vae": size.vae,
         },
         "size_gb": round(download_gb(size), 1),
         "side_px": size.side_px,
@@ -71,7 +72,7 @@ def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
         "draws_from_references": base.draws_from_references,
         "learns": base.learns,
         "good_at": base.strengths,
-        "estimated_gib_to_learn": learning if base.learns else {},
+        "forecast_gib_to_learn": learning if base.learns else {},
         "estimated_gib_to_draw": {
             str(plan): round(estimate_drawing(size, plan), 1) for plan in DRAWING_PLANS
         },
@@ -115,12 +116,12 @@ def _figures(one: Here, gpu: Gpu | None) -> tuple[str, ...]:
         LEARNING_PLANS,
         download_gb,
         estimate_drawing,
-        estimate_learning,
+        forecast_learning,
     )
 
     base, size = one.base, one.base.size
     has_condition = base.licence.commercial == "conditions"
-    learning = [estimate_learning(size, plan) for plan in LEARNING_PLANS]
+    learning = [forecast_learning(size, plan) for plan in LEARNING_PLANS]
     drawing = [estimate_drawing(size, plan) for plan in DRAWING_PLANS]
     here = (say_plan(one.learning, gpu), say_plan(one.drawing, gpu)) if gpu else ()
     return (

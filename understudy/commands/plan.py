@@ -25,8 +25,17 @@ MIB = 2**20
     type=click.FloatRange(0.5, 1000),
     help="What is free on the graphics card. [default: what is free on this machine's, if it has one]",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many learn together, each with such a card and its part of every batch.",
+)
 @json_option
-def plan(method: str, memory_gib: float | None, as_json: bool, preset: str | None, **knobs: object) -> None:
+def plan(
+    method: str, memory_gib: float | None, processes: int, as_json: bool, preset: str | None, **knobs: object
+) -> None:
     """Say how much memory learning takes.
 
     All ways to compute, from the fastest to the most frugal, in GiB of a graphics card's memory; learn takes
@@ -43,7 +52,7 @@ def plan(method: str, memory_gib: float | None, as_json: bool, preset: str | Non
     with listening() as notify:
         folder = find_configs(recipe.base, notify)
     free = find_free_bytes() if memory_gib is None else int(memory_gib * GIB)
-    previews = preview_plans(recipe, folder, free)
+    previews = preview_plans(recipe, folder, free, processes)
     taken = next((one for one in previews if one.fits), None)
     if as_json:
         rows = [

@@ -11,7 +11,7 @@ from understudy.bases.base import Base
 from understudy.methods.adapters import add_adapter, find_strength
 from understudy.methods.computing.own_precision import in_own_precision
 from understudy.methods.grouped_lora import Adapter, adapting
-from understudy.recipes import Adapting
+from understudy.recipes import LEAVES, Adapting
 
 
 def is_beside(recipe: Adapting) -> bool:
@@ -22,7 +22,7 @@ def is_beside(recipe: Adapting) -> bool:
 def make_beside(base: Base, recipe: Adapting) -> Adapter:
     """A fresh adapter as `add_adapter` makes it, taken off the base again."""
     weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, recipe).items()}
-    if base.plan.offload == "blocks":  # where the layers wait that it was made for
+    if base.plan.offload in LEAVES:  # where the layers wait that it was made for
         weights = {name: nn.Parameter(one.detach().to(base.plan.device)) for name, one in weights.items()}
     base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
     return Adapter(weights, find_strength(recipe))

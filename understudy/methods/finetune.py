@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
-from understudy.bases.conditioning import Conditioning
 from understudy.events import Notify
+from understudy.methods.computing.graphs import CapturedLoss
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.computing.processes import ALONE, Processes, find_processes
 from understudy.methods.conditioning import Condition
 from understudy.methods.examples import Decks, Examples, keyed, make_decks
 from understudy.methods.loop import Member, Training, learn_at_once
 from understudy.methods.optimizers import make_optimizer
+from understudy.methods.questions import Question, find_loss
 from understudy.methods.reviewing import Review
 from understudy.recipes import Finetune
 from understudy.runs import Run
@@ -57,6 +58,9 @@ def finetune(
     """
     processes = find_processes()
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
+    if base.plan.captured:
+        learned = list(tuning.training.weights.values())
+        tuning = replace(tuning, captured=CapturedLoss(base, learned, notify))
     processes.tell(True)
     made = 0
 
@@ -74,25 +78,6 @@ def finetune(
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the denoiser is asked in a step, B examples at once, and what it should answer.
-
-    weight (B, 1, H, W): how much an error counts at each place.
-    """
-
-    noisy: Tensor
-    times: Tensor
-    prompts: Conditioning
-    target: Tensor
-    weight: Tensor
-
-    def take(self, rows: slice) -> Question:
-        """The part of it that is about some of the examples."""
-        prompts = self.prompts.take(torch.arange(len(self.times), device=self.times.device)[rows])
-        return Question(self.noisy[rows], self.times[rows], prompts, self.target[rows], self.weight[rows])
-
-
-@dataclass(frozen=True)
 class Tuning:
     """The learner: one Adam on parts of the base."""
 
@@ -107,8 +92,11 @@ class Tuning:
     pull: Callable[[], Tensor] | None
     scale: LossScale
     processes: Processes = ALONE
+    captured: CapturedLoss | None = None
 
     def step(self, number: int) -> dict[str, Tensor]:
+        if self._is_shared:
+            self.processes.meet(self.base.plan.device)
         for part in self.parts:
             if part.steps is not None:
                 # What has learned enough takes no part in backward, nor in the norm of the gradients.
@@ -120,7 +108,14 @@ class Tuning:
 
     def release(self) -> None:
         """Tell the processes that follow this one, if it is the first, that no more steps come."""
-        self.processes.release(self._trained, 1 if self.pull is None else 2)
+        if self._is_shared and self.processes.is_first:
+            self.processes.meet(self.base.plan.device, is_over=True)
+        else:
+            self.processes.release(self._trained, 1 if self.pull is None else 2)
+
+    @property
+    def _is_shared(self) -> bool:
+        return self.base.plan.offload == "shards"
 
     @property
     def _trained(self) -> list[nn.Parameter]:
@@ -147,7 +142,7 @@ class Tuning:
         for batch in batches(number, self.recipe):
             question = self.ask(batch)
             mine = question.take(self.processes.rows(len(question.times)))
-            loss = weigh(self.base.predict(mine.noisy, mine.times, mine.prompts), mine)
+            loss = find_loss(self.base, mine) if self.captured is None else self.captured(mine)
             loss = loss * (len(mine.times) / len(question.times))
             torch.autograd.backward(self.scale.enlarge(loss / num_batches))
             losses.append(loss.detach())
@@ -229,11 +224,6 @@ def ask(
     prompts = condition(examples.prompt[row] * is_captioned)
     counts = (seen.weight * examples.weight[row]).reshape(-1, 1, 1, 1)
     return Question(seen.noisy, times, prompts, seen.target, examples.mask[row] * counts)
-
-
-def weigh(answer: Tensor, question: Question) -> Tensor:
-    """The weighted loss of the denoiser's answer, one number for all examples."""
-    return ((answer - question.target).square() * question.weight).mean()
 
 
 def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> Tensor:

@@ -29,9 +29,10 @@ from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
-from understudy.methods.finetune import Part, Tuning, batches, begin_tuning, weigh
+from understudy.methods.finetune import Part, Tuning, batches, begin_tuning
 from understudy.methods.grouped_lora import Adapter
 from understudy.methods.loop import Member, is_finished, learn_at_once
+from understudy.methods.questions import weigh
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import DreamBoothLora, Recipe
 from understudy.runs import Run, write_whole

@@ -4,7 +4,7 @@ Nothing here needs torch, so that a command line, a web form and the documents r
 """
 
 from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora, Target
-from understudy.recipes.computing import Checkpointing, Computing, Offload, Precision, Quantization
+from understudy.recipes.computing import LEAVES, Checkpointing, Computing, Offload, Precision, Quantization
 from understudy.recipes.drawing import AS_IT_IS, MAX_SIDE_PX, DrawSettings, Faster, Scheduler
 from understudy.recipes.dreambooth import DreamBooth
 from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
@@ -25,6 +25,7 @@ from understudy.recipes.words import (
 
 __all__ = [
     "AS_IT_IS",
+    "LEAVES",
     "MAX_DENOISING_STEPS",
     "MAX_SIDE_PX",
     "PRIOR_PROMPTS",

@@ -12,8 +12,11 @@ Quantization = Literal["none", "int8", "nf4"]
 """How the weights of a frozen denoiser are kept: as they compute, or in 8 or 4 bits each."""
 Checkpointing = Literal["none", "segments", "whole"]
 """Which blocks are computed again in the backward pass: none, every other one, or all."""
-Offload = Literal["none", "encoders", "blocks"]
-"""What leaves the device: nothing, what is done with, or also the blocks that are not just computing."""
+Offload = Literal["none", "encoders", "shards", "blocks"]
+"""What leaves the device: nothing, what is done with, or also of every block of the denoiser what is another
+process's part, or all blocks that are not just computing."""
+LEAVES = ("shards", "blocks")
+"""Those by which the denoiser itself leaves."""
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -30,9 +33,10 @@ class Computing(Learning):
     for less memory and up to a third more time. auto: what the graphics card's memory asks for."""
 
     offload: Literal["auto", Offload] = "auto"
-    """What leaves the device: none; encoders (text encoders and autoencoder, once what they say is kept); or
-    blocks (also those of the denoiser that are not just computing, for a card that is smaller than it).
-    auto: encoders for a large base, blocks where nothing else fits."""
+    """What leaves the device: none; encoders (text encoders and autoencoder, once what they say is kept);
+    shards (also the denoiser, of which each of several processes keeps its part); or blocks (also those of
+    the denoiser that are not just computing, for a card that is smaller than it). auto: encoders for a large
+    base, shards or blocks where it does not fit."""
 
     @field_validator("checkpointing", mode="before")
     @classmethod

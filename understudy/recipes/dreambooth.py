@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from understudy.recipes.computing import LEAVES
 from understudy.recipes.tuning import Finetune
 
 
@@ -59,6 +60,6 @@ class DreamBooth(Finetune):
 
     @model_validator(mode="after")
     def _stays_where_it_learns(self) -> Self:
-        if self.offload == "blocks":
-            raise ValueError("offload blocks is for a denoiser that does not learn: take encoders")
+        if self.offload in LEAVES:
+            raise ValueError(f"offload {self.offload} is for a denoiser that does not learn: take encoders")
         return self

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from understudy.recipes.computing import Computing, Quantization
+from understudy.recipes.computing import LEAVES, Computing, Quantization
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, USUAL, NotAll, PresetRecipe, Share
 from understudy.recipes.words import fill, fill_wording, learned_word, with_article
 
@@ -204,8 +204,10 @@ class LearnsWord(Finetune):
 
     @model_validator(mode="after")
     def _leaves_as_it_is(self) -> Self:
-        if self.offload == "blocks" and self.quantization in ("int8", "nf4"):
-            raise ValueError("offload blocks takes weights as they are: leave quantization out, or offload")
+        if self.offload in LEAVES and self.quantization in ("int8", "nf4"):
+            raise ValueError(
+                f"offload {self.offload} takes weights as they are: leave quantization out, or offload"
+            )
         return self
 
     @model_validator(mode="after")

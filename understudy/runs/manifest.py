@@ -49,6 +49,9 @@ class Plan(_Frozen):
     compiled: bool = False
     """Whether the denoiser's repeated blocks are compiled."""
 
+    captured: bool = False
+    """Whether a step is captured as a CUDA graph, if that succeeds."""
+
     tf32: bool = False
     """Whether products of fp32 may be rounded to tf32."""
 

@@ -13,7 +13,7 @@ from understudy.bases.choosing.memory import (
     DrawingPlan,
     LearningPlan,
     estimate_drawing,
-    estimate_learning,
+    forecast_learning,
 )
 from understudy.bases.fetching.fetch import OWN, find_fetched
 from understudy.hub import Hub
@@ -44,7 +44,7 @@ def fit_learning(base: KnownBase, gpu: Gpu | None) -> LearningPlan | None:
         return LEARNING_PLANS[0]
     if gpu is None or not base.learns or not _computes(base, gpu):
         return None
-    fitting = (one for one in LEARNING_PLANS if estimate_learning(base.size, one) <= gpu.usable_gib)
+    fitting = (one for one in LEARNING_PLANS if forecast_learning(base.size, one) <= gpu.learnable_gib)
     return next(fitting, None)
 
 
@@ -95,7 +95,7 @@ def _computes(base: KnownBase, gpu: Gpu) -> bool:
 
 
 def _is_unquantised(plan: LearningPlan | None) -> bool:
-    return plan is not None and plan.weights == "bf16"
+    return plan is not None and plan.weights == "bf16" and not plan.by_blocks
 
 
 def _is_any(plan: LearningPlan | None) -> bool:

@@ -9,6 +9,8 @@ DRIVER_GIB = 0.5
 """What CUDA itself takes."""
 USABLE = 0.95
 """Of the rest: memory is handed out in pieces, and some of it is always between them."""
+RESERVE = 0.08
+"""Share of what is free that learning leaves so, for gaps and what kernels put aside."""
 FIRST_WITH_BF16 = 8
 """Compute capability: from Ampere on. Older cards only imitate bf16, which is slow."""
 
@@ -23,8 +25,13 @@ class Gpu:
 
     @property
     def usable_gib(self) -> float:
-        """What a base can have of it."""
+        """What drawing with a base can have of it."""
         return (self.memory_gib - DRIVER_GIB) * USABLE
+
+    @property
+    def learnable_gib(self) -> float:
+        """What learning can have of it, where nothing else is on it."""
+        return (self.memory_gib - DRIVER_GIB) * (1 - RESERVE)
 
 
 FREE_NOTEBOOK = Gpu("Tesla T4", 14.56, has_bf16=False)

@@ -10,177 +10,130 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Count:
-    """Values in billions: all that a part holds, and how many of them are linear layers, which alone are
-    ever quantised."""
-
-    billions: float
-    linear: float
-
-
-@dataclass(frozen=True)
 class Size:
-    """A base's parts, and in GiB what works beside their weights, at `side_px` and batch 1."""
+    """A base's parts in billions of values, and in GiB what works beside their weights when it draws, and all
+    that learning takes, at `side_px` and batch 1."""
 
     side_px: int
     """Side of the pictures that it was trained on."""
-    denoiser: Count
-    encoders: Count
+    denoiser: float
+    encoders: float
     """All that read the prompt, together."""
-    vae: Count
-    adapter_millions: float
-    """A LoRA of rank 16 on all of the denoiser's attention."""
+    vae: float
     drawing_gib: float
     """One denoising step with guidance, which asks twice."""
-    whole_gib: float
-    """One learning step that keeps everything for its way back."""
-    checkpointed_gib: float
-    """One learning step that computes each block again on its way back."""
-    encoding_gib: float
-    """The autoencoder, a picture to latents."""
     decoding_gib: float
     """The autoencoder, latents to a picture."""
+    learning_gib: tuple[float, ...]
+    """All that learning takes at its peak, weights included, by each of `memory.LEARNING_PLANS`."""
 
 
 PUPPET = Size(
     side_px=192,
-    denoiser=Count(0.0139, 0.0046),
-    encoders=Count(0.0027, 0.0024),
-    vae=Count(0.0038, 0.0000),
-    adapter_millions=0.19,
+    denoiser=0.0139,
+    encoders=0.0027,
+    vae=0.0038,
     drawing_gib=0.00,
-    whole_gib=0.00,
-    checkpointed_gib=0.00,
-    encoding_gib=0.00,
     decoding_gib=0.01,
+    learning_gib=(0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.04, 0.04, 0.04, 0.02),
 )
 
 SD1 = Size(
     side_px=512,
-    denoiser=Count(0.8595, 0.2700),
-    encoders=Count(0.1231, 0.0849),
-    vae=Count(0.0837, 0.0021),
-    adapter_millions=3.19,
+    denoiser=0.8595,
+    encoders=0.1231,
+    vae=0.0837,
     drawing_gib=0.13,
-    whole_gib=1.09,
-    checkpointed_gib=0.26,
-    encoding_gib=0.31,
     decoding_gib=0.38,
+    learning_gib=(2.43, 2.15, 1.86, 2.20, 2.13, 2.13, 2.09, 2.02, 2.02, 0.78),
 )
 
 SD2 = Size(
     side_px=768,
-    denoiser=Count(0.8659, 0.3012),
-    encoders=Count(0.3404, 0.2894),
-    vae=Count(0.0837, 0.0021),
-    adapter_millions=3.32,
+    denoiser=0.8659,
+    encoders=0.3404,
+    vae=0.0837,
     drawing_gib=0.29,
-    whole_gib=2.35,
-    checkpointed_gib=0.49,
-    encoding_gib=0.71,
     decoding_gib=0.84,
+    learning_gib=(3.31, 2.71, 2.06, 3.06, 2.90, 2.90, 2.93, 2.78, 2.78, 1.57),
 )
 
 SDXL = Size(
     side_px=1024,
-    denoiser=Count(2.5675, 2.2326),
-    encoders=Count(0.8177, 0.7157),
-    vae=Count(0.0837, 0.0021),
-    adapter_millions=23.22,
+    denoiser=2.5675,
+    encoders=0.8177,
+    vae=0.0837,
     drawing_gib=0.31,
-    whole_gib=7.25,
-    checkpointed_gib=0.67,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(10.44, 8.07, 5.64, 8.39, 6.01, 5.37, 7.48, 5.10, 4.46, 2.67),
 )
 
 SD35_MEDIUM = Size(
     side_px=1024,
-    denoiser=Count(2.4697, 2.2418),
-    encoders=Count(5.5800, 5.3462),
-    vae=Count(0.0838, 0.0021),
-    adapter_millions=11.94,
+    denoiser=2.4697,
+    encoders=5.5800,
+    vae=0.0838,
     drawing_gib=0.34,
-    whole_gib=9.00,
-    checkpointed_gib=0.78,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(13.37, 9.85, 6.68, 11.32, 7.80, 5.60, 10.41, 6.89, 4.69, 3.10),
 )
 
 SD35_LARGE = Size(
     side_px=1024,
-    denoiser=Count(8.1463, 8.0537),
-    encoders=Count(5.5800, 5.3462),
-    vae=Count(0.0838, 0.0021),
-    adapter_millions=23.58,
+    denoiser=8.1463,
+    encoders=5.5800,
+    vae=0.0838,
     drawing_gib=0.50,
-    whole_gib=17.05,
-    checkpointed_gib=1.41,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(30.03, 23.50, 17.29, 22.60, 16.07, 10.51, 19.32, 12.79, 7.23, 3.55),
 )
 
 FLUX = Size(
     side_px=1024,
-    denoiser=Count(11.9014, 11.8983),
-    encoders=Count(4.8854, 4.7154),
-    vae=Count(0.0838, 0.0021),
-    adapter_millions=26.15,
+    denoiser=11.9014,
+    encoders=4.8854,
+    vae=0.0838,
     drawing_gib=0.91,
-    whole_gib=27.56,
-    checkpointed_gib=2.35,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(44.60, 34.72, 24.81, 33.63, 23.74, 13.83, 28.78, 18.89, 8.99, 4.66),
 )
 
 KLEIN_4B = Size(
     side_px=1024,
-    denoiser=Count(3.8755, 3.8755),
-    encoders=Count(4.0225, 3.6333),
-    vae=Count(0.0840, 0.0021),
-    adapter_millions=18.68,
+    denoiser=3.8755,
+    encoders=4.0225,
+    vae=0.0840,
     drawing_gib=1.14,
-    whole_gib=17.59,
-    checkpointed_gib=1.91,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(23.74, 16.56, 9.20, 20.29, 13.11, 6.28, 18.71, 11.53, 4.70, 3.71),
 )
 
 KLEIN_9B = Size(
     side_px=1024,
-    denoiser=Count(9.0786, 9.0786),
-    encoders=Count(8.1907, 6.9458),
-    vae=Count(0.0840, 0.0021),
-    adapter_millions=31.98,
+    denoiser=9.0786,
+    encoders=8.1907,
+    vae=0.0840,
     drawing_gib=1.52,
-    whole_gib=29.77,
-    checkpointed_gib=2.79,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(44.66, 31.87, 19.88, 36.48, 23.70, 11.70, 32.79, 20.00, 8.01, 6.07),
 )
 
 QWEN = Size(
     side_px=1328,
-    denoiser=Count(20.4304, 20.4248),
-    encoders=Count(8.2922, 7.1998),
-    vae=Count(0.1269, 0.0000),
-    adapter_millions=47.19,
+    denoiser=20.4304,
+    encoders=8.2922,
+    vae=0.1269,
     drawing_gib=1.20,
-    whole_gib=53.79,
-    checkpointed_gib=3.93,
-    encoding_gib=3.18,
     decoding_gib=5.68,
+    learning_gib=(79.86, 60.54, 41.86, 60.94, 41.63, 25.66, 52.62, 33.30, 17.34, 6.63),
 )
 
 ZIMAGE = Size(
     side_px=1024,
-    denoiser=Count(6.1549, 6.1539),
-    encoders=Count(4.0225, 3.6333),
-    vae=Count(0.0838, 0.0021),
-    adapter_millions=16.71,
+    denoiser=6.1549,
+    encoders=4.0225,
+    vae=0.0838,
     drawing_gib=0.96,
-    whole_gib=33.14,
-    checkpointed_gib=2.24,
-    encoding_gib=1.26,
     decoding_gib=1.50,
+    learning_gib=(41.97, 27.51, 13.87, 36.31, 21.85, 8.40, 33.80, 19.34, 5.89, 3.43),
 )

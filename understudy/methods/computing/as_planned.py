@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.methods.computing.checkpointing import checkpoint_blocks
+from understudy.methods.computing.processes import find_processes
+from understudy.methods.computing.sharding import shard_blocks
 from understudy.methods.computing.streaming import Stream
+from understudy.recipes import LEAVES
 
 
 def compute_as_planned(base: Base, folder: Path) -> None:
@@ -21,9 +24,14 @@ def compute_as_planned(base: Base, folder: Path) -> None:
     """
     plan, denoiser = base.plan, base.denoiser
     run = None
-    if plan.offload == "blocks":
+    if plan.offload in LEAVES:
         blocks = [denoiser.get_submodule(name) for name in find_blocks(folder, base)]
-        run = Stream(denoiser, blocks, plan.device).run
+        if plan.offload == "blocks":
+            run = Stream(denoiser, blocks, plan.device).run
+        elif find_processes().count > 1:
+            shard_blocks(denoiser, blocks, plan.device)
+        else:  # the run was begun by several
+            denoiser.to(plan.device)
     checkpoint_blocks(denoiser, plan.checkpointing, run)
     if plan.compiled:
         untyped: Any = denoiser

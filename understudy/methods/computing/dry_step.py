@@ -12,7 +12,7 @@ from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
 from understudy.methods.attached import attached
 from understudy.methods.computing.loss_scale import LossScale
-from understudy.methods.finetune import Question, weigh
+from understudy.methods.questions import Question, weigh
 from understudy.methods.whole_weights import train_whole
 from understudy.recipes import Adapting, DreamBooth, Finetune, TextualInversion
 

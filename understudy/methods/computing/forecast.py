@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,25 @@ from understudy.bases.fetching.needed_files import is_of, variant_of
 from understudy.bases.fetching.safetensors_header import read_header
 from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.bases.layouts import DIFFUSERS
+from understudy.bases.opening import find_kind
 from understudy.bases.placing import AUTOENCODER
 from understudy.methods.attached import is_beside
 from understudy.methods.class_pictures import batch_of
 from understudy.methods.computing.alive import Alive, Autocast, flash_attention
 from understudy.methods.computing.checkpointing import checkpoint_blocks
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.kept import count_spared
 from understudy.methods.encoding import ENCODE_BATCH
-from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
+from understudy.methods.questions import Question, find_loss
+from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune, LearnsWord
 from understudy.runs import Plan
 
 BYTES_PER_WEIGHT = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
 """Of a quantised linear layer; nf4 keeps a size in fp32 for each 64 weights."""
 BLOCKS_AT_ONCE = 3
 """Of those that leave the device: one computes, one comes, one is still kept for the backward pass."""
+GATHERED_AT_ONCE = 4
+"""Of those that processes share: one computes, one comes, and each is there twice while it comes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Forecast:
 class _Seen:
     """What a dry run saw, in bytes, whatever else the plan says.
 
-    `linear` are the numbers of weights of linear layers, `blocks` the sizes of what computes again.
+    `linear` are the numbers of weights of linear layers, `blocks` the sizes of what can compute again.
     """
 
     denoiser: int
@@ -80,17 +85,19 @@ class _Seen:
 class Forecaster:
     """Forecasts of one recipe on the base in a folder, of which each dry run is made once."""
 
-    def __init__(self, folder: Path, recipe: Finetune) -> None:
-        self._folder, self._recipe = folder, recipe
-        self._seen: dict[tuple[str, str, bool], _Seen] = {}
+    def __init__(self, folder: Path, recipe: Finetune, processes: int = 1) -> None:
+        # Of a batch that does not part evenly the first has most.
+        share = recipe.model_copy(update={"batch": ceil(recipe.batch / processes)})
+        self._folder, self._recipe, self._processes = folder, share, processes
+        self._seen: dict[tuple[str, str, bool, bool], _Seen] = {}
 
     def __call__(self, plan: Plan) -> Forecast:
         """The bytes that learning takes if it computes as `plan` says."""
-        key = (plan.precision, plan.checkpointing, plan.offload == "none")
+        key = (plan.precision, plan.checkpointing, plan.offload == "none", plan.compiled)
         if key not in self._seen:
             self._seen[key] = _dry_run(self._folder, self._recipe, plan)
         seen, leaves = self._seen[key], plan.offload != "none"
-        weights = _count_weights(seen, plan)
+        weights = _count_weights(seen, plan, self._processes)
         size = seen.element
         vae = size * count_weights(self._folder, AUTOENCODER)
         words = sum(size * count_weights(self._folder, part) for part in word_readers(self._folder))
@@ -100,7 +107,9 @@ class Forecaster:
         beside = weights if not leaves or plan.quantizer == "bitsandbytes" else 0
         on_device = words if plan.readers == "device" else 0
         reading = vae + (max(seen.encoding, on_device) if leaves else words + seen.encoding)
-        together = max(weights, words + beside) if leaves else weights + vae + words
+        by_layers = find_kind(read_layout(self._folder).family).draws_by_layers(plan)
+        drawn = seen.denoiser if plan.offload in LEAVES and not by_layers else weights
+        together = max(drawn, words + beside) if leaves else weights + vae + words
         return Forecast(
             weights=weights + (needed if leaves else vae + words),
             learned=seen.learned,
@@ -124,31 +133,43 @@ def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
         question = make_question(base, noisy, prompts, learns_word(recipe))
         with Alive([*own, *learned.values()]) as alive:
             computing.run(lambda: run_dry(base, question))
+        spared = _count_spared(base, plan, computing, question)
     return _Seen(
         denoiser=denoiser_bytes,
         element=own[0].element_size(),
         linear=tuple(linear),
         blocks=tuple(sorted(map(_bytes_of, computing.blocks))),
-        step=alive.peak,
+        step=alive.peak - spared,
         learned=_count_learned(learned, recipe),
         encoding=encoding,
         drawing=drawing,
     )
 
 
+def _count_spared(base: Base, plan: Plan, computing: _Computing, question: Question) -> int:
+    """Of the blocks that do not compute again, where they are compiled and nothing else is to be imitated."""
+    share = {"none": 1.0, "segments": 0.5, "whole": 0.0}[plan.checkpointing]
+    if not (plan.compiled and share) or computing.autocast is not None:
+        return 0
+    untyped: Any = base.denoiser
+    untyped.disable_gradient_checkpointing()
+    kinds = untyped._repeated_blocks
+    return int(share * count_spared(base.denoiser, kinds, lambda: find_loss(base, question)))
+
+
 class _Computing:
     """Calls blocks as a graphics card's step does, and remembers them."""
 
     def __init__(self, autocast: Autocast | None) -> None:
-        self._autocast = autocast
+        self.autocast = autocast
         self.blocks: dict[nn.Module, None] = {}
 
     def run(self, block: Any, *arguments: Any) -> Any:
         if isinstance(block, nn.Module):
             self.blocks[block] = None
-        if self._autocast is None:
+        if self.autocast is None:
             return block(*arguments)
-        with self._autocast:
+        with self.autocast:
             return block(*arguments)
 
 
@@ -195,13 +216,16 @@ def _draw(base: Base, folder: Path, latents: Tensor, plan: Plan) -> int:
     return max(peaks)
 
 
-def _count_weights(seen: _Seen, plan: Plan) -> int:
+def _count_weights(seen: _Seen, plan: Plan, processes: int) -> int:
     """Of the denoiser, as they lie on the device while it learns."""
     if plan.quantization != "none":
         linear = sum(seen.linear)
         return seen.denoiser - linear * seen.element + int(linear * BYTES_PER_WEIGHT[plan.quantization])
     if plan.offload == "blocks":
         return seen.denoiser - sum(seen.blocks) + sum(seen.blocks[-BLOCKS_AT_ONCE:])
+    if plan.offload == "shards":
+        parts = sum(seen.blocks) // processes
+        return seen.denoiser - sum(seen.blocks) + parts + sum(seen.blocks[-GATHERED_AT_ONCE:])
     return seen.denoiser
 
 

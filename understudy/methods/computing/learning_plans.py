@@ -14,7 +14,9 @@ from understudy.bases.hollow import open_hollow
 from understudy.bases.quantizing import MODULES, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Note, Notify
+from understudy.launched import count_launched
 from understudy.methods.computing.forecast import Forecast, Forecaster
+from understudy.methods.computing.graphs import can_capture
 from understudy.methods.computing.planning import choose_plan, following, has_compiler, is_small
 from understudy.methods.computing.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
 from understudy.methods.computing.trial_step import measure_peak
@@ -33,14 +35,17 @@ def plan_learning(
     is_large = not is_small(folder)
     first = choose_plan(folder, device, recipe.precision)
     usable = find_usable(first.device)
+    _check_shards(recipe, count_launched())
     if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
         check_quantization(recipe.quantization, usable)
     first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
     if not (is_large and first.device.startswith("cuda")):
-        return Choice(list_plans(first, recipe, Machine(0, usable, compiles=False))[0])
+        plan = list_plans(first, recipe, Machine(0, usable, False, count_launched()))[0]
+        is_captured = num_together == 1 and not is_large and can_capture(plan, recipe)
+        return Choice(plan.model_copy(update={"captured": is_captured}))
     machine = find_machine(first.device, folder)
     joint = recipe.model_copy(update={"batch": recipe.batch * num_together})
-    forecast = Forecaster(folder, joint)
+    forecast = Forecaster(folder, joint, machine.processes)
     try:
         choice = pick(
             list_plans(first, recipe, machine),
@@ -63,15 +68,20 @@ class Preview:
     fits: bool | None
 
 
-def preview_plans(recipe: Finetune, folder: Path, memory_bytes: int | None) -> list[Preview]:
+def preview_plans(
+    recipe: Finetune, folder: Path, memory_bytes: int | None, processes: int = 1
+) -> list[Preview]:
     """All plans for a graphics card with so much memory free, or without asking for one, the fastest first.
+
+    Where several `processes` learn together, each has such a card.
 
     Only the base's configs must be in `folder`. A card is assumed that computes in bf16 and has all packages.
     """
     precision = "bf16" if recipe.precision == "auto" else recipe.precision
     first = Plan(device="cuda", precision=precision, threads=1, offload="encoders")
-    machine = Machine(memory_bytes or 0, frozenset(MODULES), compiles=False)
-    forecast = Forecaster(folder, recipe)
+    _check_shards(recipe, processes)
+    machine = Machine(memory_bytes or 0, frozenset(MODULES), False, processes)
+    forecast = Forecaster(folder, recipe, processes)
     found: list[Preview] = []
     for plan in list_plans(first, recipe, machine):
         said = forecast(plan)
@@ -94,7 +104,7 @@ def find_free_bytes() -> int | None:
 def find_machine(device: str, folder: Path) -> Machine:
     """What a plan for the base in `folder` depends on, of a graphics card."""
     free, _ = torch.cuda.mem_get_info(device)
-    return Machine(free, find_usable(device), compiles=has_compiler(folder))
+    return Machine(free, find_usable(device), has_compiler(folder), count_launched())
 
 
 def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path, first: Plan) -> UserError:
@@ -103,10 +113,19 @@ def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path
 
     def peak_at(side: int) -> int:
         smaller = recipe.model_copy(update={"resolution_px": side})
-        return Forecaster(folder, smaller)(frugal).peak
+        return Forecaster(folder, smaller, machine.processes)(frugal).peak
 
     own = recipe.resolution_px or open_hollow(folder, frugal).size_px
     return refuse(small, machine, recipe, own, peak_at)
+
+
+def _check_shards(recipe: Finetune, processes: int) -> None:
+    """Raise `UserError` where the denoiser shall be shared and there is nobody to share it with."""
+    if recipe.offload == "shards" and processes == 1:
+        raise UserError(
+            "offload shards shares the denoiser between several processes: start them with accelerate launch "
+            "--multi_gpu --num_processes 2, or take --offload blocks."
+        )
 
 
 def _measure(folder: Path, recipe: Finetune, plan: Plan) -> int | None:

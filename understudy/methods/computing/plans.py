@@ -2,14 +2,16 @@
 
     1. the base whole in its precision, its repeated blocks compiled where that pays
     2. every other block computed again (checkpointing segments), then every block (whole)
-    3. the denoiser in int8, with the same three
-    4. in nf4, with the same three
-    5. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
+    3. where several processes learn, its blocks shared between them (offload shards), with the same three
+    4. the denoiser in int8, with the same three
+    5. in nf4, with the same three
+    6. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
 
 each with the prompts read on the device or, where that alone does not fit, on the CPU: once, in minutes.
 
 Each is first forecast, and what cannot fit is passed over; of the rest the first is taken whose dry step
-fits. Nothing here needs a graphics card: what forecasts and what measures are given.
+fits; of shared blocks none is taken, since one process alone cannot. Nothing here needs a graphics card: what
+forecasts and what measures are given.
 """
 
 from __future__ import annotations
@@ -18,15 +20,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from understudy.bases.choosing.machine import RESERVE
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
 from understudy.methods.computing.forecast import Forecast, reads_in_steps
-from understudy.recipes import Adapting, Checkpointing, Computing, Finetune, LearnsWord, Offload, Quantization
+from understudy.recipes import (
+    LEAVES,
+    Adapting,
+    Checkpointing,
+    Computing,
+    Finetune,
+    LearnsWord,
+    Offload,
+    Quantization,
+)
 from understudy.runs import Plan
 
 GIB = 2**30
-RESERVE = 0.08
-"""Share of what is free that stays so, for gaps and what kernels put aside."""
 COMPILED_STEPS = 200
 """From so many on a step's compiled blocks pay for the minute that compiling them takes."""
 
@@ -37,11 +47,13 @@ Measuring = Callable[[Plan], int | None]
 
 @dataclass(frozen=True)
 class Machine:
-    """What a plan depends on: bytes that are free on the device, and what can be used on it."""
+    """What a plan depends on: bytes that are free on the device, what can be used on it, and how many
+    processes learn together, each with a device like this one."""
 
     free_bytes: int
     quantizers: frozenset[Quantizer]
     compiles: bool
+    processes: int = 1
 
     @property
     def budget(self) -> int:
@@ -72,7 +84,7 @@ def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
     What is neither asked for nor possible here is left out; what is asked for was checked before.
     """
     found = []
-    for quantization, offload in _kept(first, recipe):
+    for quantization, offload in _kept(first, recipe, machine.processes):
         quantizer = next((one for one in CAN[quantization] if one in machine.quantizers), None)
         if quantization != "none" and quantizer is None:
             continue
@@ -85,7 +97,7 @@ def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
                     "offload": offload,
                 }
             )
-            is_plain = quantization == "none" and offload != "blocks"
+            is_plain = quantization == "none" and offload not in LEAVES
             if is_plain and machine.compiles and recipe.steps >= COMPILED_STEPS:
                 found.append(plan.model_copy(update={"compiled": True}))
             found.append(plan)
@@ -94,18 +106,20 @@ def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
     return [one for plan in found for one in (plan, plan.model_copy(update={"readers": "cpu"}))]
 
 
-def _kept(first: Plan, recipe: Computing) -> Iterator[tuple[Quantization, Offload]]:
+def _kept(first: Plan, recipe: Computing, processes: int) -> Iterator[tuple[Quantization, Offload]]:
     """How the weights are kept and where: as asked for, or in the order of the list above."""
     asked = recipe.quantization if isinstance(recipe, LearnsWord) else "none"
     if asked == "auto" and isinstance(recipe, Adapting) and recipe.pull:
         asked = "none"  # the pull reads weights as they are
     quantizations = get_args(Quantization) if asked == "auto" else (asked,)
-    if recipe.offload != "blocks":
-        offload = first.offload if recipe.offload == "auto" else recipe.offload
-        yield from ((one, offload) for one in quantizations)
-    can_leave = isinstance(recipe, LearnsWord) and recipe.offload in ("auto", "blocks")
-    can_leave &= recipe.checkpointing in ("auto", "whole") and "none" in quantizations
-    if can_leave:
+    offload = first.offload if recipe.offload == "auto" else recipe.offload
+    can_leave = isinstance(recipe, LearnsWord) and "none" in quantizations
+    for one in quantizations:
+        if offload not in LEAVES:
+            yield one, offload
+        if one == "none" and can_leave and processes > 1 and recipe.offload in ("auto", "shards"):
+            yield one, "shards"
+    if can_leave and recipe.offload in ("auto", "blocks") and recipe.checkpointing in ("auto", "whole"):
         yield "none", "blocks"
 
 
@@ -127,6 +141,8 @@ def pick(plans: Sequence[Plan], machine: Machine, forecast: Forecasting, measure
         least = said if least is None else min(least, said)
         if said > machine.budget:
             continue
+        if plan.offload == "shards":
+            return Choice(plan, said)
         found = measure(plan)
         if found is not None and found <= machine.free_bytes:
             return Choice(plan, said, found)
@@ -172,6 +188,8 @@ def say(plan: Plan) -> str:
         said.append(f"the base in {plan.quantization} by {plan.quantizer}")
     if plan.checkpointing != "none":
         said.append(f"checkpointing {plan.checkpointing}")
+    if plan.offload == "shards":
+        said.append("blocks shared between the processes")
     if plan.offload == "blocks":
         said.append("blocks fetched when they compute")
     if plan.readers == "cpu":

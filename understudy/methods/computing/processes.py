@@ -9,7 +9,6 @@ gradients is the gradient that one process has, but for the rounding of sums in 
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from accelerate import PartialState
 from torch import Tensor, distributed, nn
 
 from understudy.domain import UserError
+from understudy.launched import count_launched
 from understudy.recipes import Finetune, Recipe
 from understudy.runs import Checkpoint, Run
 
@@ -73,6 +73,17 @@ class Processes:
                 weight.grad.copy_(total.view_as(weight.grad))
         return dict(zip(figures, told, strict=True))
 
+    def meet(self, device: str, is_over: bool = False) -> None:
+        """Of all before a step in whose middle they wait for each other, and could hear nothing.
+
+        Raises `Released` in those that follow where the first says that it is over.
+        """
+        if self.count > 1:
+            over = torch.tensor(float(is_over), device=device)
+            distributed.all_reduce(over)
+            if not self.is_first and over.item() > 0:
+                raise Released
+
     def release(self, weights: Sequence[nn.Parameter], num_figures: int) -> None:
         """Of the first, where it ends early: tell the others in the place of the next sum."""
         if self.count > 1 and self.is_first:
@@ -109,7 +120,7 @@ def joining(recipe: Recipe, device: str) -> Iterator[Processes]:
     They are joined for as long as they live, since what a process has left it cannot join again. Raises
     `UserError` for a method, or a batch, that cannot be shared.
     """
-    count = _count_launched()
+    count = count_launched()
     if count == 1:
         yield Processes()
         return
@@ -122,12 +133,8 @@ def joining(recipe: Recipe, device: str) -> Iterator[Processes]:
 
 def refuse_several(work: str) -> None:
     """Raise `UserError` in processes that were started together, which share one run and no other work."""
-    if _count_launched() > 1:
+    if count_launched() > 1:
         raise UserError(f"{work} in one process: leave accelerate launch out.")
-
-
-def _count_launched() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _join(device: str) -> Processes:

@@ -25,7 +25,7 @@ class Stream:
         self._side = torch.cuda.Stream(self._device) if is_card else None  # type: ignore[no-untyped-call]
         self._blocks = list(blocks)
         self._places = {block: place for place, block in enumerate(blocks)}
-        own = [_frozen(block) for block in blocks]
+        own = [find_frozen(block) for block in blocks]
         self._names = [list(weights) for weights in own]
         self._kept = [self._hold(list(weights.values())) for weights in own]
         self._coming: dict[int, _Coming] = {}
@@ -33,7 +33,8 @@ class Stream:
         for weights, kept in zip(own, self._kept, strict=True):
             for weight, tensor in zip(weights.values(), kept, strict=True):
                 weight.data = tensor
-        _move_others(denoiser, {weight for weights in own for weight in weights.values()}, self._device)
+        travelling = {weight for weights in own for weight in weights.values()}
+        move_others(denoiser, set(denoiser.parameters()) - travelling, self._device)
 
     def run(self, block: nn.Module, *arguments: Any) -> Any:
         """What the block answers."""
@@ -79,11 +80,12 @@ class _Coming:
     event: torch.cuda.Event | None
 
 
-def _move_others(denoiser: nn.Module, travelling: Set[nn.Parameter], device: torch.device) -> None:
-    for tensor in (*denoiser.parameters(), *denoiser.buffers()):
-        if tensor not in travelling:
-            tensor.data = tensor.data.to(device)
+def move_others(denoiser: nn.Module, others: Set[nn.Parameter], device: torch.device) -> None:
+    """Put those weights of the denoiser, and all that it keeps beside weights, on the device."""
+    for tensor in (*others, *denoiser.buffers()):
+        tensor.data = tensor.data.to(device)
 
 
-def _frozen(block: nn.Module) -> dict[str, nn.Parameter]:
+def find_frozen(block: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights of a block that do not learn, by name."""
     return {name: weight for name, weight in block.named_parameters() if not weight.requires_grad}
