@@ -37,7 +37,7 @@ PRIOR: Mapping[str, object] = {"prior_pictures": 3, "prior_steps": 2}
 
 def make_recipe(base: Path, adapter: Adapter = "lora") -> DreamBoothLora:
     """A short recipe with all that a recipe can have."""
-    knobs = {"adapter": adapter, "rank": 4, "alpha": 8.0}
+    knobs = {"adapter": adapter, "rank": 4, "min_rank": 0, "alpha": 8.0}
     return DreamBoothLora.model_validate({**SHORT, **PRIOR, **knobs, "base": str(base)})
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from understudy.judging import judge
     from understudy.learning import learn
     from understudy.methods import learn_together, open_painter
+    from understudy.methods.noise_rank import follow_noise
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
     from understudy.recipes import (
@@ -62,6 +63,7 @@ __all__ = [
     "draw",
     "draw_best",
     "export",
+    "follow_noise",
     "judge",
     "learn",
     "learn_together",
@@ -102,6 +104,7 @@ _HOMES = {
     "draw": "pictures",
     "draw_best": "picking",
     "export": "exporting",
+    "follow_noise": "methods.noise_rank",
     "judge": "judging",
     "learn": "learning",
     "learn_together": "methods",

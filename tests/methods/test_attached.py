@@ -37,10 +37,12 @@ def answer(base: Base, weights: Tensors) -> tuple[Tensor, Tensors]:
     return found.detach(), gradients
 
 
-@pytest.mark.parametrize("adapter", ["lora", "rslora"])
+@pytest.mark.parametrize(("adapter", "min_rank"), [("lora", 0), ("lora", 1), ("rslora", 0)])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_it_is_the_librarys_own_to_the_last_bit(adapter: Adapter, precision: str, toy_base: Path) -> None:
-    recipe = make_recipe(toy_base, adapter)
+def test_it_is_the_librarys_own_to_the_last_bit(
+    adapter: Adapter, min_rank: int, precision: str, toy_base: Path
+) -> None:
+    recipe = make_recipe(toy_base, adapter).model_copy(update={"min_rank": min_rank})
     assert is_beside(recipe)
     plan = Plan.model_validate({"device": "cpu", "precision": precision, "threads": 1})
     inside, outside = (open_base(toy_base, plan) for _ in range(2))
@@ -63,7 +65,7 @@ def test_it_is_the_librarys_own_to_the_last_bit(adapter: Adapter, precision: str
         )
 
 
-@pytest.mark.parametrize("knobs", [{"min_rank": 1}, {"pull": 0.1}, {"adapter": "dora"}])
+@pytest.mark.parametrize("knobs", [{"pull": 0.1}, {"adapter": "dora"}])
 def test_what_asks_for_the_adapter_in_its_layers_keeps_it_there(
     knobs: dict[str, object], toy_base: Path
 ) -> None:

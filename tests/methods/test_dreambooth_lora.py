@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 from diffusers import StableDiffusionPipeline
 
+import understudy
 from tests.toy_character import make_character, make_recipe
 from understudy.bases.base import Base
 from understudy.bases.objectives import Corrupted, Objective
@@ -290,6 +291,30 @@ def test_plain_diffusers_draws_the_same_picture(straight: Run, toy_base: Path) -
     difference = np.abs(ours - plain()).mean()
     assert difference < 0.5
     assert difference < 0.5 * np.abs(ours - without_adapter).mean()
+
+
+def test_plain_diffusers_draws_it_too_once_the_rank_follows_the_noise(
+    toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    recipe = make_recipe(toy_base).model_copy(update={"min_rank": 1, "learning_rate": 0.03})
+    run = learn(pip, recipe, tmp_path)
+    newest = run.newest()
+    assert newest is not None
+    scene = Scene("a picture of Pip sad", 7)
+    with open_painter(run) as painter:
+        ours = next(painter([scene], DrawSettings(steps=4, guidance=3.0))).pixels
+    pipe = StableDiffusionPipeline.from_pretrained(toy_base, safety_checker=None)
+    pipe.load_lora_weights(newest.folder)
+
+    def difference() -> float:
+        generator = torch.Generator().manual_seed(7)
+        drawn = pipe(scene.prompt, None, None, 4, guidance_scale=3.0, generator=generator, output_type="np")
+        return float(np.abs(ours - drawn.images[0] * 255).mean())
+
+    at_whole_rank = difference()
+    understudy.follow_noise(pipe.unet, min_rank=1, rank=recipe.rank)
+    assert difference() < 0.5
+    assert at_whole_rank > 2 * difference()
 
 
 LEARN = """

@@ -30,6 +30,8 @@ Knobs = Mapping[str, object]
 _ANY_ADAPTER: Knobs = {
     "learning_rate": 1e-4,
     "rank": 16,
+    # Whoever draws with it in another program gets the same picture.
+    "min_rank": 0,
     "alpha": 16.0,
     "steps": 1000,
     "batch": 1,

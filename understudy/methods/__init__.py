@@ -147,9 +147,10 @@ def learn_together(
 ) -> list[Run]:
     """Learn the character by several recipes at once, each in the run folder that is its key.
 
-    The recipes may differ in learning rate, rank, alpha and seed. Every run ends as if it had been learned
-    alone, but for rounding, in less time than one after another; the same call goes on with what is there. A
-    run that was begun otherwise is learned by itself, and its footprint is its share of the whole. Raises
+    The recipes may differ in learning rate, rank, min_rank, alpha and seed. Every run ends as if it had been
+    learned alone, but for rounding, in less time than one after another; the same call goes on with what is
+    there. A run that was begun otherwise is learned by itself, and its footprint is its share of the whole.
+    Raises
     `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
     or two folders have one name, and `Cancelled` when the listener stops the work.
     """
@@ -160,8 +161,8 @@ def learn_together(
         raise UserError("Two of the run folders have the same name: give each its own.")
     if not all(map(together.can_join, recipes.values())):
         raise UserError(
-            "Only the adapter lora, by the optimizer adam and without vectors, text_learning_rate, min_rank "
-            "and pull, is learned together with others: learn the others alone."
+            "Only the adapter lora, by the optimizer adam and without vectors, text_learning_rate and "
+            "pull, is learned together with others: learn the others alone."
         )
     first, *others = recipes.values()
     if not all(together.can_share(first, other) for other in others):

@@ -16,22 +16,26 @@ from understudy.recipes import LEAVES, Adapting
 
 def is_beside(recipe: Adapting) -> bool:
     """Whether an adapter only adds to what layers answer, and nothing asks for it in them."""
-    return recipe.adapter in ("lora", "rslora") and not recipe.min_rank and not recipe.pull
+    return recipe.adapter in ("lora", "rslora") and not recipe.pull
 
 
 def make_beside(base: Base, recipe: Adapting) -> Adapter:
     """A fresh adapter as `add_adapter` makes it, taken off the base again."""
-    weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, recipe).items()}
+    plain = recipe.model_copy(update={"min_rank": 0})  # whoever adapts sees to the rank
+    weights = {name: nn.Parameter(one.detach()) for name, one in add_adapter(base, plain).items()}
     if base.plan.offload in LEAVES:  # where the layers wait that it was made for
         weights = {name: nn.Parameter(one.detach().to(base.plan.device)) for name, one in weights.items()}
     base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
-    return Adapter(weights, find_strength(recipe))
+    return Adapter(weights, find_strength(recipe), recipe.min_rank)
 
 
 @contextmanager
 def beside(base: Base, adapters: Sequence[Adapter]) -> Iterator[None]:
     """Within, the denoiser is adapted by each of them in its part of a batch, in its own precision."""
-    with adapting(base.denoiser, adapters), in_own_precision(base.denoiser, base.plan.device):
+    with (
+        adapting(base.denoiser, adapters, base.noise_heard),
+        in_own_precision(base.denoiser, base.plan.device),
+    ):
         yield
 
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from understudy.methods.noise_rank import NoiseHeard, held, places_at, time_of
 
 DOWN, UP = ".lora_A.default.weight", ".lora_B.default.weight"
 """How the adapter library ends the names of the two weights of a layer."""
@@ -24,39 +27,75 @@ DOWN, UP = ".lora_A.default.weight", ".lora_B.default.weight"
 
 @dataclass(frozen=True)
 class Adapter:
-    """Weights by the adapter library's names, and the factor alpha / rank on what they add."""
+    """Weights by the adapter library's names, and the factor alpha / rank on what they add.
+
+    `min_rank` is the rank at the highest noise, 0 for the whole one at any: see `noise_rank`.
+    """
 
     weights: Mapping[str, nn.Parameter]
     scale: float
+    min_rank: int = 0
+
+    @property
+    def rank(self) -> int:
+        """How many places the first factors have."""
+        return next(len(weight) for name, weight in self.weights.items() if name.endswith(DOWN))
 
 
 @contextmanager
-def adapting(denoiser: nn.Module, adapters: Sequence[Adapter]) -> Iterator[None]:
+def adapting(denoiser: nn.Module, adapters: Sequence[Adapter], noise_heard: NoiseHeard) -> Iterator[None]:
     """Within, the first of as many equal parts of every batch is adapted by the first adapter, and so on.
 
-    All adapters must have weights for the same linear layers and convolutions.
+    All adapters must have weights for the same linear layers and convolutions. `noise_heard` says how large a
+    share of noise a time of the denoiser's stands for.
     """
     hooks = []
+    places = _Places(adapters, noise_heard)
     try:
+        if any(one.min_rank for one in adapters):
+            hooks.append(denoiser.register_forward_pre_hook(places.hear, with_kwargs=True))
         for name in adapters[0].weights:
             if name.endswith(DOWN):
                 layer = denoiser.get_submodule(name.removesuffix(DOWN))
-                hooks.append(layer.register_forward_hook(_adapt(layer, name.removesuffix(DOWN), adapters)))
+                hooks.append(layer.register_forward_hook(_adapt(layer, name.removesuffix(DOWN), places)))
         yield
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _adapt(layer: nn.Module, path: str, adapters: Sequence[Adapter]) -> _Alone | _Beside:
+@dataclass(frozen=True)
+class _Places:
+    """Which places of the adapters' ranks count at the noise last heard: (B, R), or nothing where all do."""
+
+    adapters: Sequence[Adapter]
+    noise_heard: NoiseHeard
+    last: list[Tensor] = field(default_factory=list)
+
+    def hear(self, denoiser: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """Before the denoiser's own work."""
+        width = max(one.rank for one in self.adapters)
+        parts = self.noise_heard(time_of(arguments, named)).chunk(len(self.adapters))
+        self.last[:] = [
+            torch.cat(
+                [
+                    places_at(part, one.min_rank or one.rank, one.rank, width)
+                    for part, one in zip(parts, self.adapters, strict=True)
+                ]
+            )
+        ]
+
+
+def _adapt(layer: nn.Module, path: str, places: _Places) -> _Alone | _Beside:
+    adapters = places.adapters
     downs = [one.weights[path + DOWN] for one in adapters]
     ups = [one.weights[path + UP] for one in adapters]
     if len(adapters) == 1:
-        return _Alone(downs[0], ups[0], adapters[0].scale, layer)
+        return _Alone(downs[0], ups[0], adapters[0].scale, layer, places)
     scales = torch.tensor([one.scale for one in adapters], device=downs[0].device)
     if isinstance(layer, nn.Conv2d):
-        return _BesideConvolution(downs, ups, scales, layer)
-    return _BesideLinear(downs, ups, scales)
+        return _BesideConvolution(downs, ups, scales, places, layer)
+    return _BesideLinear(downs, ups, scales, places)
 
 
 @dataclass(frozen=True)
@@ -67,14 +106,18 @@ class _Alone:
     up: nn.Parameter
     scale: float
     like: nn.Module
+    places: _Places
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         x, like = inputs[0], self.like
         down, up = self.down.to(x.dtype), self.up.to(x.dtype)
         if isinstance(like, nn.Conv2d):
             low = F.conv2d(x, down, None, like.stride, like.padding, like.dilation)
-            return output + F.conv2d(low, up) * self.scale
-        return output + F.linear(F.linear(x, down), up) * self.scale
+            return output + F.conv2d(self._held(low), up) * self.scale
+        return output + F.linear(self._held(F.linear(x, down)), up) * self.scale
+
+    def _held(self, low: Tensor) -> Tensor:
+        return held(low, self.places.last[0]) if self.places.last else low
 
 
 @dataclass(frozen=True)
@@ -84,6 +127,7 @@ class _Beside(ABC):
     downs: Sequence[nn.Parameter]
     ups: Sequence[nn.Parameter]
     scales: Tensor
+    places: _Places
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return output + self.add(inputs[0]).to(output.dtype)
@@ -111,6 +155,9 @@ class _BesideLinear(_Beside):
     def add(self, x: Tensor) -> Tensor:
         x_GNI = x.reshape(len(self.downs), -1, x.shape[-1])
         low_GNR = torch.bmm(x_GNI, self.stack_downs(x).transpose(1, 2))
+        for places_BR in self.places.last:
+            low_BLR = low_GNR.reshape(len(places_BR), -1, places_BR.shape[1])
+            low_GNR = held(low_BLR, places_BR).reshape(low_GNR.shape)
         added = torch.bmm(low_GNR, self.stack_ups(x).transpose(1, 2))
         return added.reshape(*x.shape[:-1], -1)
 
@@ -128,6 +175,9 @@ class _BesideConvolution(_Beside):
         downs = self.stack_downs(x).flatten(0, 1)
         like = self.like
         low = F.conv2d(x_BCHW, downs, None, like.stride, like.padding, like.dilation, num)
+        for places_BR in self.places.last:
+            places_GBR = places_BR.reshape(num, -1, places_BR.shape[1])
+            low = held(low, places_GBR.transpose(0, 1).flatten(1))
         added = F.conv2d(low, self.stack_ups(x).flatten(0, 1)[:, :, None, None], groups=num)
         added_BGOHW = added.reshape(len(added), num, -1, *added.shape[2:])
         return added_BGOHW.transpose(0, 1).flatten(0, 1)

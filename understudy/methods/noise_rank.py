@@ -17,10 +17,18 @@ from torch import Tensor, nn
 NoiseHeard = Callable[[Tensor], Tensor]
 
 
-def follow_noise(denoiser: nn.Module, min_rank: int, rank: int, noise_heard: NoiseHeard) -> None:
+def of_a_thousand(time: Tensor) -> Tensor:
+    """The share of noise that most denoisers' times stand for."""
+    return time.double() / 1000
+
+
+def follow_noise(
+    denoiser: nn.Module, min_rank: int, rank: int, noise_heard: NoiseHeard = of_a_thousand
+) -> None:
     """From now on all LoRA layers of a denoiser have, in every call, the rank of the time that it is given.
 
-    `noise_heard` says how large a share of noise, 0 to 1, such a time stands for.
+    So a plain pipeline that has loaded such an adapter, unfused, draws what `understudy.draw` does.
+    `noise_heard` says how large a share of noise, 0 to 1, a time of the denoiser's stands for.
     """
     following = _Following(min_rank, rank, noise_heard, [])
     denoiser.register_forward_pre_hook(following.hear, with_kwargs=True)
@@ -35,6 +43,25 @@ def rank_at(noise_B: Tensor, min_rank: int, rank: int) -> Tensor:
     return torch.floor((rank - min_rank) * (1 - noise_B.double()) + 1e-9).long() + min_rank
 
 
+def places_at(noise_B: Tensor, min_rank: int, rank: int, width: int) -> Tensor:
+    """(B, width): 1 for each place of a rank that counts at its noise, else 0."""
+    ranks_B = rank_at(noise_B, min_rank, rank)
+    return (torch.arange(width, device=ranks_B.device) < ranks_B[:, None]).float()
+
+
+def time_of(arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor:
+    """The times (B or 1) that a denoiser is called with, whatever its family."""
+    return torch.as_tensor(arguments[1] if len(arguments) > 1 else named["timestep"]).reshape(-1)
+
+
+def held(low: Tensor, places: Tensor) -> Tensor:
+    """What a LoRA's first factor gives, (B, R), (B, L, R) or (B, R, H, W), times `places` (B or 1, R)."""
+    is_convolution = low.dim() == 4
+    middle = [] if is_convolution else [1] * (low.dim() - 2)
+    last = [1, 1] if is_convolution else []
+    return low * places.to(low).reshape(len(places), *middle, -1, *last)
+
+
 @dataclass(frozen=True)
 class _Following:
     """Hooks: `mask` holds one tensor (B or 1, rank), 1 for what has its place at the time last heard."""
@@ -46,15 +73,9 @@ class _Following:
 
     def hear(self, denoiser: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Before the denoiser's own work."""
-        time = torch.as_tensor(arguments[1] if len(arguments) > 1 else named["timestep"]).reshape(-1)
-        ranks_B = rank_at(self.noise_heard(time), self.min_rank, self.rank)
-        places = torch.arange(self.rank, device=ranks_B.device)
-        self.mask[:] = [(places < ranks_B[:, None]).float()]
+        noise = self.noise_heard(time_of(arguments, named))
+        self.mask[:] = [places_at(noise, self.min_rank, self.rank, self.rank)]
 
     def hold(self, down: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
-        """After the first factor of a layer: (B, rank), (B, L, rank) or (B, rank, H, W)."""
-        (mask,) = self.mask
-        is_convolution = output.dim() == 4
-        middle = [] if is_convolution else [1] * (output.dim() - 2)
-        last = [1, 1] if is_convolution else []
-        return output * mask.to(output).reshape(len(mask), *middle, self.rank, *last)
+        """After the first factor of a layer."""
+        return held(output, self.mask[0])

@@ -37,7 +37,7 @@ from understudy.methods.reviewing import never_stop
 from understudy.recipes import DreamBoothLora, Recipe
 from understudy.runs import Run, write_whole
 
-OWN_KNOBS = {"learning_rate", "rank", "alpha", "seed"}
+OWN_KNOBS = {"learning_rate", "rank", "min_rank", "alpha", "seed"}
 """In these knobs the recipes of adapters that are learned together may differ."""
 
 
@@ -50,7 +50,7 @@ def can_join(recipe: Recipe) -> bool:
         isinstance(recipe, DreamBoothLora)
         and recipe.adapter == "lora"
         and recipe.optimizer == "adam"
-        and not (recipe.vectors or recipe.text_learning_rate or recipe.min_rank or recipe.pull)
+        and not (recipe.vectors or recipe.text_learning_rate or recipe.pull)
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from understudy.recipes.knobs import USUAL
 from understudy.recipes.tuning import ReadsAnew
 
 Adapter = Literal["lora", "dora", "rslora", "oft", "lokr"]
@@ -14,7 +15,9 @@ Target = Literal["attention", "cross-attention", "feed-forward", "convolutions",
 
 _AS_THE_STUDY: Mapping[str, object] = {
     "rank": 4,
+    "min_rank": 0,
     "alpha": 4.0,
+    "rate_half_life": 0,
     "adam_beta2": 0.999,
     "warmup_steps": 0,
     "averaging": 0.0,
@@ -54,6 +57,16 @@ class Adapting(ReadsAnew):
     pull: float = Field(0.0, ge=0)
     """Holds the weights near the base's, instead of class pictures: 0 takes these and does not, more
     is freer and less like your drawings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_not_named(cls, knobs: object) -> object:
+        """A least rank that nobody asked for gives way to another adapter, and to a smaller rank."""
+        if not isinstance(knobs, dict) or "min_rank" in knobs:
+            return knobs
+        rank = knobs.get("rank")
+        small = isinstance(rank, int) and rank < cls.model_fields["min_rank"].default
+        return {**knobs, "min_rank": 0} if small or knobs.get("adapter", "lora") != "lora" else knobs
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -97,6 +110,13 @@ class DreamBoothLora(Adapting):
     }
 
     method: Literal["dreambooth-lora"] = "dreambooth-lora"
+
+    steps: Annotated[int, USUAL] = Field(600, ge=1)
+    """How many steps to learn; a finished run goes on when this is raised."""
+
+    min_rank: int = Field(4, ge=0)
+    """The rank at the highest noise, from which it grows to the whole at the lowest (T-LoRA, lora only);
+    other tools draw with the whole rank at every noise. 0: the same at all."""
 
 
 class Lora(Adapting):
