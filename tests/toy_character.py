@@ -54,6 +54,7 @@ def make_lora_recipe(base: Path) -> Lora:
         snapshot_every=3,
         rate_half_life=3,
         noise_lean=1.5,
+        min_rank=0,
     )
 
 

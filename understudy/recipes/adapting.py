@@ -37,6 +37,9 @@ class Adapting(ReadsAnew):
     T-LoRA, arXiv 2507.05964.
     """
 
+    steps: Annotated[int, USUAL] = Field(600, ge=1)
+    """How many steps to learn; a finished run goes on when this is raised."""
+
     adapter: Adapter = "lora"
     """What the change is made of: lora, dora, rslora, lokr, or oft, which leaves 3x3 convolutions alone.
     All other tools read lora and rslora, some read dora and lokr, and only peft reads oft."""
@@ -47,7 +50,7 @@ class Adapting(ReadsAnew):
     alpha: float = Field(16.0, gt=0)
     """Strength of the adapter: its output is scaled by alpha / rank; rslora: by its root; oft has none."""
 
-    min_rank: int = Field(0, ge=0)
+    min_rank: int = Field(4, ge=0)
     """The rank at the highest noise, from which it grows to the whole at the lowest (T-LoRA, lora only);
     other tools draw with the whole rank at every noise. 0: the same at all."""
 
@@ -111,13 +114,6 @@ class DreamBoothLora(Adapting):
 
     method: Literal["dreambooth-lora"] = "dreambooth-lora"
 
-    steps: Annotated[int, USUAL] = Field(600, ge=1)
-    """How many steps to learn; a finished run goes on when this is raised."""
-
-    min_rank: int = Field(4, ge=0)
-    """The rank at the highest noise, from which it grows to the whole at the lowest (T-LoRA, lora only);
-    other tools draw with the whole rank at every noise. 0: the same at all."""
-
 
 class Lora(Adapting):
     """LoRA on captions alone: the character gets no name of its own, but is what the noun comes to mean.
@@ -130,6 +126,7 @@ class Lora(Adapting):
         # DreamBooth, each as often as a drawing of six.
         "thesis": {
             **_AS_THE_STUDY,
+            "targets": ("cross-attention",),
             "learning_rate": 1e-5,
             "weight_decay": 1e-2,
             "batch": 6,
@@ -146,9 +143,6 @@ class Lora(Adapting):
 
     subject: str = "{a_noun}"
     """What stands for the character in a prompt: a template of {name}, {noun} and {a_noun}, or words."""
-
-    targets: tuple[Target, ...] = Field(("cross-attention",), min_length=1)
-    """The layers that are adapted; cross-attention is the part of attention that reads the words."""
 
     @model_validator(mode="after")
     def _says_its_word(self) -> Self:
