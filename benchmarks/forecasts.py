@@ -72,6 +72,7 @@ def forecast(name: str, side_px: int = 0) -> list[float]:
             base=str(folder),
             batch=1,
             rank=16,
+            min_rank=0,
             targets=("attention",),
             prior_weight=0.0,
             resolution_px=side_px or parts.side_px,

@@ -85,6 +85,26 @@ def test_mistakes_get_one_sentence(text: str, tmp_path: Path) -> None:
     assert "\n" not in str(mistake.value)
 
 
+@pytest.mark.parametrize(
+    ("knobs", "min_rank", "follows"),
+    [
+        ({}, 4, True),
+        ({"rank": 8}, 4, True),
+        ({"rank": "8"}, 4, True),
+        ({"rank": 4}, 0, False),
+        ({"rank": "2"}, 0, False),
+        ({"adapter": "oft"}, 0, False),
+        ({"rank": 4, "min_rank": 4}, 4, False),
+        ({"rank": 4, "min_rank": 2}, 2, True),
+    ],
+)
+def test_a_least_rank_that_nobody_named_gives_way(
+    knobs: dict[str, object], min_rank: int, follows: bool
+) -> None:
+    recipe = DreamBoothLora.model_validate(knobs)
+    assert (recipe.min_rank, recipe.follows_noise) == (min_rank, follows)
+
+
 def test_recipes_are_frozen_and_closed() -> None:
     with pytest.raises(ValidationError):
         DreamBoothLora().steps = 3  # type: ignore[misc]

@@ -136,8 +136,11 @@ def _limits(base: Path, recipe: Adapting, form: Form, tensors: Mapping[str, Tens
             "ComfyUI and A1111 cannot open the base that this adapter fits: for them learn on a base of the "
             "shape of one that they know, e.g. Stable Diffusion 1.5 (--base)."
         )
-    if recipe.min_rank:
-        said.append("Other tools draw with the whole rank at every noise: their pictures will differ.")
+    if recipe.follows_noise:
+        said.append(
+            "Other tools draw with the whole rank at every noise: their pictures will differ. For the same "
+            "ones learn with --min-rank 0."
+        )
     if form == "kohya" and lacks_readers(tensors):
         said.append("Readers of this form leave out the layer add_embedding: their pictures will differ.")
     if form == "kohya" and layout.family in WITH_DOTS:

@@ -22,11 +22,22 @@ from understudy.methods.computing import learning_plans
 from understudy.methods.computing.graphs import CapturedLoss, can_capture
 from understudy.methods.computing.plans import Choice
 from understudy.methods.questions import Question
+from understudy.recipes import DreamBoothLora
 from understudy.runs import STATE_FILE, Plan, Run
 
 CPU = Plan(device="cpu", precision="fp32", threads=1)
 CARD = Plan(device="cuda", precision="fp32", threads=1)
-MAKE: dict[str, Callable[[Path], Any]] = {"lora": make_recipe, "whole": make_whole_recipe}
+
+
+def make_by_noise(base: Path) -> DreamBoothLora:
+    return make_recipe(base).model_copy(update={"min_rank": 1})
+
+
+MAKE: dict[str, Callable[[Path], Any]] = {
+    "lora": make_recipe,
+    "by noise": make_by_noise,
+    "whole": make_whole_recipe,
+}
 
 
 class StandIn:

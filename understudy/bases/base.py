@@ -221,7 +221,7 @@ class Base(ABC):
 
     def noise_heard(self, heard: Tensor) -> Tensor:
         """The share of noise, 0 to 1, of the times that the denoiser itself is given, by whomever."""
-        return heard.double() / self.objective.num_times
+        return heard.float() / self.objective.num_times
 
     def tokenize(self, prompts: Sequence[str]) -> Conditioning:
         """Prompts to what `read_tokens` takes; nothing where no encoder of the family can learn."""

@@ -71,7 +71,7 @@ class FluxBase(FlowBase):
 
     def noise_heard(self, heard: Tensor) -> Tensor:
         """The transformer hears the share itself."""
-        return heard.double()
+        return heard.float()
 
     def predict(self, noisy: Tensor, times_B: Tensor, prompts: Conditioning) -> Tensor:
         """The transformer's answer, unpacked."""

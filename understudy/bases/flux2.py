@@ -152,7 +152,7 @@ class Flux2Base(Base):
 
     def noise_heard(self, heard: Tensor) -> Tensor:
         """The transformer is given the share itself."""
-        return heard.double()
+        return heard.float()
 
     def readable_part(self, prompt: str) -> str:
         """See `chats.readable_part`."""

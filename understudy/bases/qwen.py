@@ -117,4 +117,4 @@ class QwenBase(FlowBase):
 
     def noise_heard(self, heard: Tensor) -> Tensor:
         """The transformer is given the share itself."""
-        return heard.double()
+        return heard.float()

@@ -110,7 +110,7 @@ class ZImageBase(FlowBase):
 
     def noise_heard(self, heard: Tensor) -> Tensor:
         """The transformer is given the share of the picture."""
-        return 1 - heard.double()
+        return 1 - heard.float()
 
     def _put(self, prompt: str) -> str:
         """The chat that the pipeline makes of a prompt."""

@@ -47,9 +47,9 @@ def sweep(
 ) -> None:
     """Learn DRAWINGS once for each combination of knobs.
 
-    Those of dreambooth-lora with the adapter lora that differ in learning rate, rank, alpha and seed only are
-    learned at once, in much less time than one after another. What is finished is skipped; after a stop the
-    same command goes on.
+    Those of dreambooth-lora with the adapter lora that differ in learning rate, rank, min_rank, alpha and
+    seed only are learned at once, in much less time than one after another. What is finished is skipped;
+    after a stop the same command goes on.
     """
     import understudy
     from understudy.commands.learn import refuse_words

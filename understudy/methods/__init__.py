@@ -147,12 +147,11 @@ def learn_together(
 ) -> list[Run]:
     """Learn the character by several recipes at once, each in the run folder that is its key.
 
-    The recipes may differ in learning rate, rank, min_rank, alpha and seed. Every run ends as if it had been
-    learned alone, but for rounding, in less time than one after another; the same call goes on with what is
-    there. A run that was begun otherwise is learned by itself, and its footprint is its share of the whole.
-    Raises
-    `UserError` where the recipes differ in anything else, or can only be learned alone (`together.can_join`),
-    or two folders have one name, and `Cancelled` when the listener stops the work.
+    The recipes may differ in learning rate, rank, min_rank, alpha and seed. Every run ends as if it had
+    been learned alone, but for rounding, in less time than one after another; the same call goes on with
+    what is there. A run that was begun otherwise is learned by itself, and its footprint is its share of
+    the whole. Raises `UserError` where the recipes differ in anything else, or can only be learned alone
+    (`together.can_join`), or two folders have one name, and `Cancelled` when the listener stops the work.
     """
     refuse_several("Several runs learn together")
     folders = [Path(folder) for folder in recipes]

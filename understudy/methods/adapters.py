@@ -41,7 +41,7 @@ def add_adapter(base: Base, recipe: Adapting) -> dict[str, nn.Parameter]:
     """Put a fresh fp32 adapter on the denoiser, which changes nothing yet; returns its weights by name."""
     ends = [end for target in recipe.targets for end in base.lora_targets[target]]
     weights = _adapt(base.denoiser, ends, recipe)
-    if recipe.min_rank:
+    if recipe.follows_noise:
         follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
     return weights
 
@@ -80,7 +80,7 @@ def write_adapter(
     said = dict(facts) | {"format": "pt"}
     if recipe.adapter == "lokr":
         said[DIFFUSERS_CONFIG] = _say_lokr(tensors, recipe, part)
-    if recipe.min_rank:
+    if recipe.follows_noise:
         said["rank_by_noise"] = f"from {recipe.min_rank} at the highest to {recipe.rank} at none"
     write_weights(saved, said, folder / WEIGHTS_FILE)
 
@@ -101,7 +101,7 @@ def load_adapter(base: Base, recipe: Adapting, folder: Path, fuse: bool = True) 
                 weight.data.copy_(saved[_name_in_file(name, recipe, base.denoiser_part)])
         case _:
             assert_never(recipe.adapter)
-    if recipe.min_rank:
+    if recipe.follows_noise:
         follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
     elif fuse:
         # Added to the base's own weights once, instead of computed beside them in every layer.

@@ -26,7 +26,7 @@ def make_beside(base: Base, recipe: Adapting) -> Adapter:
     if base.plan.offload in LEAVES:  # where the layers wait that it was made for
         weights = {name: nn.Parameter(one.detach().to(base.plan.device)) for name, one in weights.items()}
     base.part(base.denoiser_part).unload_lora()  # type: ignore[operator]
-    return Adapter(weights, find_strength(recipe), recipe.min_rank)
+    return Adapter(weights, find_strength(recipe), recipe.min_rank if recipe.follows_noise else 0)
 
 
 @contextmanager

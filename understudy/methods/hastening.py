@@ -97,7 +97,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
     """
     facts: dict[str, str] = {}
     if faster.fast:
-        folder = find_base(name)
+        folder = find_base(name, notify)
         row = find_few_step(faster.fast, name, read_layout(folder).family, folder)
         path = row.path or fetch_file(row.repository, row.file, notify)
         add_few_step(base, row, path, fuses(faster))
@@ -111,7 +111,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
     if base.plan.quantizer is not None:
         facts["quantization"] = f"{base.plan.quantization} by {base.plan.quantizer}"
     if faster.fuse is not None:
-        facts["fused"] = "yes" if faster.fuse else "no"
+        facts["fused"] = "yes" if _are_fused(base) else "no"
     if base.plan.compiled:
         facts["compiled"] = "yes"
     return Hastened(faster, facts)

@@ -18,8 +18,8 @@ NoiseHeard = Callable[[Tensor], Tensor]
 
 
 def of_a_thousand(time: Tensor) -> Tensor:
-    """The share of noise that most denoisers' times stand for."""
-    return time.double() / 1000
+    """The share of noise that a time of a U-Net's stands for, and of SD 3's."""
+    return time.float() / 1000
 
 
 def follow_noise(
@@ -28,19 +28,22 @@ def follow_noise(
     """From now on all LoRA layers of a denoiser have, in every call, the rank of the time that it is given.
 
     So a plain pipeline that has loaded such an adapter, unfused, draws what `understudy.draw` does.
-    `noise_heard` says how large a share of noise, 0 to 1, a time of the denoiser's stands for.
+    `noise_heard` says how large a share of noise, 0 to 1, a time of the denoiser's stands for; others than
+    U-Nets and SD 3 count otherwise. Raises `ValueError` where no adapter is on the denoiser yet.
     """
     following = _Following(min_rank, rank, noise_heard, [])
     denoiser.register_forward_pre_hook(following.hear, with_kwargs=True)
-    for layer in denoiser.modules():
-        if isinstance(layer, LoraLayer):
-            for down in layer.lora_A.values():
-                down.register_forward_hook(following.hold)
+    layers = [layer for layer in denoiser.modules() if isinstance(layer, LoraLayer)]
+    if not layers:
+        raise ValueError("There is no adapter whose rank could follow the noise: load it first.")
+    for layer in layers:
+        for down in layer.lora_A.values():
+            down.register_forward_hook(following.hold)
 
 
 def rank_at(noise_B: Tensor, min_rank: int, rank: int) -> Tensor:
     """The equation's r(t) for each share of noise t / T: (B) whole numbers."""
-    return torch.floor((rank - min_rank) * (1 - noise_B.double()) + 1e-9).long() + min_rank
+    return torch.floor((rank - min_rank) * (1 - noise_B) + 1e-4).long() + min_rank
 
 
 def places_at(noise_B: Tensor, min_rank: int, rank: int, width: int) -> Tensor:

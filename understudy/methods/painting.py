@@ -52,7 +52,8 @@ class Painter(Protocol):
 
 @dataclass(frozen=True)
 class PipelinePainter:
-    """Draws by the pipeline's own call, so that plain diffusers draws the same picture.
+    """Draws by the pipeline's own call, so that plain diffusers draws the same picture; see
+    `follow_noise` for an adapter whose rank falls with noise.
 
     `read` turns a scene's prompt into what the base reads; `facts` go into every picture's record; every
     denoising step is told to `notify`, which may stop the work. `references` are what it can be shown, and

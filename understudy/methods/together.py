@@ -1,7 +1,7 @@
 """Several adapters of one character, learned at once over one frozen base.
 
-They may differ in learning rate, rank, alpha and seed. Each has the randomness, the optimiser and the run
-folder that it has when it is learned alone; only the base's work is done for all in one large batch.
+They may differ in learning rate, rank, min_rank, alpha and seed. Each has the randomness, the optimiser and
+the run folder that it has when it is learned alone; only the base's work is done for all in one large batch.
 """
 
 from __future__ import annotations

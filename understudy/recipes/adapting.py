@@ -29,6 +29,14 @@ _AS_THE_STUDY: Mapping[str, object] = {
 are a base's and a machine's own here."""
 
 
+def _is_at_most(value: object, most: int) -> bool:
+    """Of a knob that nobody has checked yet: it may be a number in words, or none at all."""
+    try:
+        return float(str(value)) <= most
+    except ValueError:
+        return False
+
+
 class Adapting(ReadsAnew):
     """What the methods share that learn an adapter: a small change to each layer of a frozen base.
 
@@ -67,9 +75,9 @@ class Adapting(ReadsAnew):
         """A least rank that nobody asked for gives way to another adapter, and to a smaller rank."""
         if not isinstance(knobs, dict) or "min_rank" in knobs:
             return knobs
-        rank = knobs.get("rank")
-        small = isinstance(rank, int) and rank < cls.model_fields["min_rank"].default
-        return {**knobs, "min_rank": 0} if small or knobs.get("adapter", "lora") != "lora" else knobs
+        least = cls.model_fields["min_rank"].default
+        is_small = _is_at_most(knobs.get("rank", cls.model_fields["rank"].default), least)
+        return {**knobs, "min_rank": 0} if is_small or knobs.get("adapter", "lora") != "lora" else knobs
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -84,6 +92,11 @@ class Adapting(ReadsAnew):
         if self.text_learning_rate and self.adapter not in ("lora", "rslora"):
             raise ValueError("text_learning_rate needs the adapter lora or rslora: others are not read there")
         return self
+
+    @property
+    def follows_noise(self) -> bool:
+        """Whether the rank is another one at another noise."""
+        return 0 < self.min_rank < self.rank
 
     @property
     def has_prior(self) -> bool:

@@ -19,7 +19,8 @@ Cache = Literal["none", "first-block"]
 class Faster(Knobs):
     """How drawing on a large base is made faster or smaller, which a painter is opened with.
 
-    Without any of it a picture is what plain diffusers draws with the run's weights.
+    Without any of it a picture is what plain diffusers draws with the run's weights (`follow_noise` for LoRA
+    whose rank falls with noise).
     """
 
     fast: str = ""
@@ -38,7 +39,7 @@ class Faster(Knobs):
 
     fuse: bool | None = None
     """Add LoRA to the base's own weights once, instead of computing it beside them in every step
-    [default: fuse, but for quantised weights]."""
+    [default: fuse, but for quantised weights]. One whose rank falls with noise stays beside them."""
 
     compile: bool = False
     """Compile the denoiser's blocks for a graphics card: the first picture takes longer, the others less."""

@@ -124,7 +124,7 @@ def _check_shards(recipe: Finetune, processes: int) -> None:
     if recipe.offload == "shards" and processes == 1:
         raise UserError(
             "offload shards shares the denoiser between several processes: start them with accelerate launch "
-            "--multi_gpu --num_processes 2, or take --offload blocks."
+            "--multi_gpu --num_processes 2 (understudy plan: --processes 2), or take --offload blocks."
         )
 
 
