@@ -102,7 +102,7 @@ def test_whole_repository_is_as_large_as_on_the_hub() -> None:
 
 
 # SimpleTuner's documentation/experimental/SEGMENTED_CHECKPOINTING.md: H100, GiB, batch 1, adapters. It computes
-# in autocast, which the planner's steps do not, so that theirs take less; how much less is in docs/memory.md.
+# in autocast, the planner's steps do not and take less: docs/memory.md.
 MEASURED = [
     (sizes.SDXL, CHECKPOINTED, 6.53),
     (sizes.SDXL, WHOLE, 13.03),
