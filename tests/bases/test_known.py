@@ -101,8 +101,8 @@ def test_whole_repository_is_as_large_as_on_the_hub() -> None:
     assert download_gb(sizes.QWEN) == pytest.approx(57.7, rel=0.002)
 
 
-# SimpleTuner's documentation/experimental/SEGMENTED_CHECKPOINTING.md: H100, GiB, batch 1, adapters. It computes
-# in autocast, the planner's steps do not and take less: docs/memory.md.
+# SimpleTuner's documentation/experimental/SEGMENTED_CHECKPOINTING.md: H100, GiB, batch 1, adapters. It
+# computes in autocast, the planner's steps do not and take less: docs/memory.md.
 MEASURED = [
     (sizes.SDXL, CHECKPOINTED, 6.53),
     (sizes.SDXL, WHOLE, 13.03),
