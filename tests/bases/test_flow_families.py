@@ -176,7 +176,7 @@ def test_noise_is_heard_as_the_share_that_it_is(base: Base) -> None:
     with torch.no_grad():
         base.predict(noisy_latents(base, 2), torch.tensor([250.0, 1000.0]), base.encode_prompt(PROMPTS))
     hook.remove()
-    assert torch.allclose(heard[0], torch.tensor([0.25, 1.0], dtype=torch.float64), atol=1e-6)
+    assert torch.allclose(heard[0], torch.tensor([0.25, 1.0]), atol=1e-6)
 
 
 def test_min_snr_is_refused(folder: Path) -> None:
