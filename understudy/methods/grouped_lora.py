@@ -12,14 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from understudy.methods.noise_rank import NoiseHeard, held, places_at, time_of
+from understudy.methods.noise_rank import NoiseHeard, Places, held
 
 DOWN, UP = ".lora_A.default.weight", ".lora_B.default.weight"
 """How the adapter library ends the names of the two weights of a layer."""
@@ -50,44 +49,23 @@ def adapting(denoiser: nn.Module, adapters: Sequence[Adapter], noise_heard: Nois
     share of noise a time of the denoiser's stands for.
     """
     hooks = []
-    places = _Places(adapters, noise_heard)
+    places = Places([(one.min_rank or one.rank, one.rank) for one in adapters], noise_heard)
     try:
         if any(one.min_rank for one in adapters):
             hooks.append(denoiser.register_forward_pre_hook(places.hear, with_kwargs=True))
         for name in adapters[0].weights:
             if name.endswith(DOWN):
                 layer = denoiser.get_submodule(name.removesuffix(DOWN))
-                hooks.append(layer.register_forward_hook(_adapt(layer, name.removesuffix(DOWN), places)))
+                hooks.append(
+                    layer.register_forward_hook(_adapt(layer, name.removesuffix(DOWN), adapters, places))
+                )
         yield
     finally:
         for hook in hooks:
             hook.remove()
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Which places of the adapters' ranks count at the noise last heard: (B, R), or nothing where all do."""
-
-    adapters: Sequence[Adapter]
-    noise_heard: NoiseHeard
-    last: list[Tensor] = field(default_factory=list)
-
-    def hear(self, denoiser: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """Before the denoiser's own work."""
-        width = max(one.rank for one in self.adapters)
-        parts = self.noise_heard(time_of(arguments, named)).chunk(len(self.adapters))
-        self.last[:] = [
-            torch.cat(
-                [
-                    places_at(part, one.min_rank or one.rank, one.rank, width)
-                    for part, one in zip(parts, self.adapters, strict=True)
-                ]
-            )
-        ]
-
-
-def _adapt(layer: nn.Module, path: str, places: _Places) -> _Alone | _Beside:
-    adapters = places.adapters
+def _adapt(layer: nn.Module, path: str, adapters: Sequence[Adapter], places: Places) -> _Alone | _Beside:
     downs = [one.weights[path + DOWN] for one in adapters]
     ups = [one.weights[path + UP] for one in adapters]
     if len(adapters) == 1:
@@ -106,7 +84,7 @@ class _Alone:
     up: nn.Parameter
     scale: float
     like: nn.Module
-    places: _Places
+    places: Places
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         x, like = inputs[0], self.like
@@ -127,7 +105,7 @@ class _Beside(ABC):
     downs: Sequence[nn.Parameter]
     ups: Sequence[nn.Parameter]
     scales: Tensor
-    places: _Places
+    places: Places
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return output + self.add(inputs[0]).to(output.dtype)

@@ -6,8 +6,8 @@ Here every example of a batch has the rank of its own time, and its weights begi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -31,14 +31,14 @@ def follow_noise(
     `noise_heard` says how large a share of noise, 0 to 1, a time of the denoiser's stands for; others than
     U-Nets and SD 3 count otherwise. Raises `ValueError` where no adapter is on the denoiser yet.
     """
-    following = _Following(min_rank, rank, noise_heard, [])
-    denoiser.register_forward_pre_hook(following.hear, with_kwargs=True)
+    places = Places([(min_rank, rank)], noise_heard)
+    denoiser.register_forward_pre_hook(places.hear, with_kwargs=True)
     layers = [layer for layer in denoiser.modules() if isinstance(layer, LoraLayer)]
     if not layers:
         raise ValueError("There is no adapter whose rank could follow the noise: load it first.")
     for layer in layers:
         for down in layer.lora_A.values():
-            down.register_forward_hook(following.hold)
+            down.register_forward_hook(places.hold)
 
 
 def rank_at(noise_B: Tensor, min_rank: int, rank: int) -> Tensor:
@@ -66,19 +66,25 @@ def held(low: Tensor, places: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Following:
-    """Hooks: `mask` holds one tensor (B or 1, rank), 1 for what has its place at the time last heard."""
+class Places:
+    """Which places of LoRA's ranks count at the noise last heard, of each adapter in its part of a batch.
 
-    min_rank: int
-    rank: int
+    `ranks` has the least and the whole rank of each; `last` is empty before anything was heard, then one
+    tensor (B or 1, R) for the largest rank R, 1 for what counts.
+    """
+
+    ranks: Sequence[tuple[int, int]]
     noise_heard: NoiseHeard
-    mask: list[Tensor]
+    last: list[Tensor] = field(default_factory=list)
 
     def hear(self, denoiser: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Before the denoiser's own work."""
-        noise = self.noise_heard(time_of(arguments, named))
-        self.mask[:] = [places_at(noise, self.min_rank, self.rank, self.rank)]
+        width = max(rank for _, rank in self.ranks)
+        parts = self.noise_heard(time_of(arguments, named)).chunk(len(self.ranks))
+        self.last[:] = [
+            torch.cat([places_at(part, *ranks, width) for part, ranks in zip(parts, self.ranks, strict=True)])
+        ]
 
     def hold(self, down: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
         """After the first factor of a layer."""
-        return held(output, self.mask[0])
+        return held(output, self.last[0])
