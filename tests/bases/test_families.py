@@ -15,6 +15,7 @@ from diffusers import Flux2KleinPipeline
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toy_flux import read_kohya_at_toy_size
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
 from tests.toy_character import make_character
@@ -170,19 +171,7 @@ def test_draws_the_same_again_and_in_any_batch(learned: Run) -> None:
 
 def plainly(pipe: Any, base: Base, prompt: str, seed: int) -> Pixels:
     """What plain diffusers draws."""
-    image = pipe(
-        **base.asking([prompt], [""], FEW.guidance),
-        num_inference_steps=FEW.steps,
-        generator=[torch.Generator().manual_seed(seed)],
-        **base.sizing(base.size_px, base.size_px),
-        output_type="np",
-    ).images
-    pixels: Pixels = np.round(image[0] * 255).astype(np.uint8)
-    return pixels
-
-
-def difference(one: Pixels, other: Pixels) -> float:
-    return float(np.abs(one.astype(int) - other).mean())
+    return draw_plainly(pipe, base, prompt, seed, FEW.steps, FEW.guidance)
 
 
 @pytest.mark.parametrize("form", ["diffusers", "kohya"])

@@ -12,6 +12,7 @@ import torch
 from diffusers.pipelines.flux import pipeline_flux_kontext
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 
+from tests.bases.plain_drawing import difference
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
 from tests.toy_character import make_character
 from understudy.bases.base import NO_REFERENCES, Base
@@ -60,10 +61,6 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def paint(run: Run, settings: DrawSettings = FAST, sketch: Sketch | None = None) -> Pixels:
     with open_painter(run) as painter:
         return next(painter([SCENE], settings, sketch)).pixels
-
-
-def difference(one: Pixels, other: Pixels) -> float:
-    return float(np.abs(one.astype(int) - other).mean())
 
 
 def plainly(base: Base, prompt: str, drawings: list[Pixels]) -> Pixels:

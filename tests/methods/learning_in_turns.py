@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 
-import torch
-from torch import distributed
-
-from tests.toy_character import make_character
+from tests.methods.meeting import stop_and_meet
 from understudy.cli import run_command
 from understudy.events import Cancelled, Event, Step
-from understudy.methods import learn
-from understudy.options import make_recipe
 
 LAST = 2
 
@@ -29,13 +23,7 @@ def main(base: str, folder: Path, asked: list[str]) -> None:
     for steps in ("20", "30", "30"):
         assert run_command([*asked, "--base", base, "--run", str(folder / "2"), "--steps", steps]) == 0
     short = {"base": base, "steps": LAST, "batch": 2, "views": 1, "rank": 2, "pull": 0.1}
-    with suppress(Cancelled):
-        recipe = make_recipe("dreambooth-lora", short)
-        learn(make_character(), recipe, folder / "stopped", notify=stop_at_the_last)
-    # None of them waits for another any more, so that the next sum is this one.
-    ones = torch.ones(1)
-    distributed.all_reduce(ones)
-    assert ones.item() == 2
+    stop_and_meet(folder / "stopped", short, stop_at_the_last)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from peft import PeftModel
+from peft.tuners.lora import LoraLayer
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -158,8 +159,31 @@ def test_each_example_has_the_rank_of_its_own_noise(toy_base: Path, tmp_path: Pa
     assert changed[1:].tolist() == [0.0, 0.0]
     write_adapter(tensors, recipe, "unet", {}, tmp_path)
     read = open_toy(toy_base)
-    load_adapter(read, recipe, tmp_path)
+    load_adapter(read, recipe, tmp_path, fuse=False)
     assert torch.allclose(answer(read), answer(base), atol=1e-4)
+
+
+def test_fused_at_every_rank_it_is_what_it_is_beside_the_weights(toy_base: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(toy_base).model_copy(update={"min_rank": 1})
+    write_adapter(learn_something(open_toy(toy_base), recipe), recipe, "unet", {}, tmp_path)
+    beside, fused = open_toy(toy_base), open_toy(toy_base)
+    load_adapter(beside, recipe, tmp_path, fuse=False)
+    load_adapter(fused, recipe, tmp_path)
+    assert not any(isinstance(layer, LoraLayer) for layer in fused.denoiser.modules())
+
+    def answer_at(base: Base, *times: int) -> torch.Tensor:
+        noisy = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            return base.predict(noisy, torch.tensor(times), base.encode_prompt(["Pip", "a girl"]))
+
+    first = answer_at(fused, 999, 999)
+    for time in (999, 600, 10):
+        assert torch.allclose(answer_at(fused, time, time), answer_at(beside, time, time), atol=1e-4)
+    assert torch.equal(answer_at(fused, 999, 999), first)
+    plain = open_toy(toy_base)
+    assert (answer_at(plain, 10, 10) - answer_at(fused, 10, 10)).abs().max() > 1e-2
+    with pytest.raises(ValueError, match="several times"):
+        answer_at(fused, 10, 999)
 
 
 @pytest.mark.parametrize(

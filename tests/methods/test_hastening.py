@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-import numpy as np
 import pytest
-import torch
 
 from tests.bases.few_steps import make_few_step, write_random
+from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toys import at_toy_size, make_toy
 from tests.toy_character import make_character, make_recipe, make_recipe_from_nothing
 from understudy.bases.base import Base
@@ -21,7 +20,7 @@ from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, UserError
 from understudy.methods import learn, open_painter
 from understudy.methods.adapters import WEIGHTS_FILE, load_adapter
-from understudy.methods.hastening import add_few_step
+from understudy.methods.hastening import add_few_step, fuses
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import Adapter, DrawSettings, Faster, Gan
 from understudy.runs import Plan
@@ -48,19 +47,7 @@ def by_hand(pipe: Any, row: FewStep, base: Base, prompt: str) -> Pixels:
     if row.sampler is not None:
         kind = getattr(diffusers, row.sampler.kind)
         pipe.scheduler = kind.from_config(pipe.scheduler.config, **row.sampler.options)
-    image = pipe(
-        **base.asking([prompt], [""], row.guidance),
-        num_inference_steps=row.steps,
-        generator=[torch.Generator().manual_seed(SCENE.seed)],
-        **base.sizing(base.size_px, base.size_px),
-        output_type="np",
-    ).images
-    pixels: Pixels = np.round(image[0] * 255).astype(np.uint8)
-    return pixels
-
-
-def difference(one: Pixels, other: Pixels) -> float:
-    return float(np.abs(one.astype(int) - other).mean())
+    return draw_plainly(pipe, base, prompt, SCENE.seed, row.steps, row.guidance)
 
 
 @pytest.mark.parametrize("fuse", [True, False], ids=["fused", "beside"])
@@ -114,14 +101,12 @@ def test_it_lies_beside_what_was_learned(
 
 
 @pytest.mark.parametrize("fuse", [True, False], ids=["fused", "beside"])
-@pytest.mark.parametrize("kind", ["lora", "dora", "rslora", "lokr", "oft", "rank-by-noise"])
+@pytest.mark.parametrize("adapter", ["lora", "dora", "rslora", "lokr", "oft"])
 def test_it_lies_beside_adapters_of_all_kinds(
-    kind: str, fuse: bool, toys: dict[Family, Path], tmp_path: Path
+    adapter: Adapter, fuse: bool, toys: dict[Family, Path], tmp_path: Path
 ) -> None:
     """In its own scheduler's steps, too; where two kinds cannot lie beside each other, that is said."""
-    recipe = make_recipe(toys["sd1"], "lora" if kind == "rank-by-noise" else kind)  # type: ignore[arg-type]
-    if kind == "rank-by-noise":
-        recipe = recipe.model_copy(update={"min_rank": 2})
+    recipe = make_recipe(toys["sd1"], adapter)
     write_random(open_base(toys["sd1"], PLAN), recipe, tmp_path / "pip")
     path = make_few_step(open_base(toys["sd1"], PLAN), tmp_path / "fast" / "mine.safetensors")
     pictures = []
@@ -129,7 +114,7 @@ def test_it_lies_beside_adapters_of_all_kinds(
         base = open_base(toys["sd1"], PLAN)
         if has_learned:
             load_adapter(base, recipe, tmp_path / "pip", fuse)
-        if is_fast and has_learned and kind in ("lokr", "oft") and not fuse:
+        if is_fast and has_learned and adapter in ("lokr", "oft") and not fuse:
             with pytest.raises(UserError, match="leave --no-fuse and --quantization out"):
                 add_few_step(base, FEW_STEP[0], path, fuse)
             return
@@ -139,6 +124,23 @@ def test_it_lies_beside_adapters_of_all_kinds(
         pictures += [picture.pixels for picture in drawn]
     assert difference(pictures[0], pictures[1]) > OTHER
     assert difference(pictures[0], pictures[2]) > OTHER
+
+
+def test_a_rank_that_falls_with_noise_falls_beside_it_too(toys: dict[Family, Path], tmp_path: Path) -> None:
+    """The few-step LoRA keeps its whole rank, so that without the other's it is the same picture."""
+    falling = make_recipe(toys["sd1"]).model_copy(update={"min_rank": 1})
+    write_random(open_base(toys["sd1"], PLAN), falling, tmp_path / "pip")
+    path = make_few_step(open_base(toys["sd1"], PLAN), tmp_path / "fast" / "mine.safetensors")
+    row, faster = FEW_STEP[0], Faster(fast=str(path))
+    assert not fuses(faster, falling.follows_noise)
+    pictures = []
+    for recipe in (falling, falling.model_copy(update={"min_rank": 0})):
+        base = open_base(toys["sd1"], PLAN)
+        load_adapter(base, recipe, tmp_path / "pip", fuses(faster, recipe.follows_noise))
+        add_few_step(base, row, path, fuses(faster))
+        drawn = PipelinePainter(base, lambda prompt: prompt, {})([SCENE], DrawSettings(steps=4, guidance=1.0))
+        pictures += [picture.pixels for picture in drawn]
+    assert difference(*pictures) > OTHER
 
 
 @pytest.mark.parametrize("adapter", ["lora", "dora", "lokr", "oft"])

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from understudy.bases.base import Base
 from understudy.methods.credits import write_weights
-from understudy.methods.noise_rank import follow_noise
+from understudy.methods.noise_rank import follow_noise, fuse_by_noise
 from understudy.recipes import Adapting
 
 WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
@@ -88,7 +88,7 @@ def write_adapter(
 def load_adapter(base: Base, recipe: Adapting, folder: Path, fuse: bool = True) -> None:
     """Put on a base what `write_adapter` wrote into `folder`, and, to `fuse` it, into its own weights.
 
-    One whose rank falls with noise stays beside them.
+    One whose rank falls with noise is fused anew at every rank: then nothing else may be fused.
     """
     match recipe.adapter:
         case "lora" | "dora" | "rslora":
@@ -102,7 +102,8 @@ def load_adapter(base: Base, recipe: Adapting, folder: Path, fuse: bool = True) 
         case _:
             assert_never(recipe.adapter)
     if recipe.follows_noise:
-        follow_noise(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
+        follow = fuse_by_noise if fuse else follow_noise
+        follow(base.denoiser, recipe.min_rank, recipe.rank, base.noise_heard)
     elif fuse:
         # Added to the base's own weights once, instead of computed beside them in every layer.
         base.pipe.fuse_lora()

@@ -70,6 +70,6 @@ def open_painter(
 ) -> Iterator[Painter]:
     """The base with the adapter, which reads the character's words where a prompt says the name."""
     with open_base_of(run, device, notify, faster) as base:
-        load_adapter(base, recipe, checkpoint.folder, fuses(faster))
+        load_adapter(base, recipe, checkpoint.folder, fuses(faster, recipe.follows_noise))
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
         yield paint_subject(base, recipe, run, checkpoint, notify, faster)

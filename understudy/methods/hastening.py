@@ -85,8 +85,13 @@ def plan_drawing(plan: Plan, folder: Path, faster: Faster) -> Plan:
     )
 
 
-def fuses(faster: Faster) -> bool:
-    """Whether LoRA is added to the base's own weights."""
+def fuses(faster: Faster, follows_noise: bool = False) -> bool:
+    """Whether LoRA is added to the base's own weights.
+
+    One that `follows_noise` is added anew at every rank, which leaves no room there for a few-step LoRA.
+    """
+    if follows_noise and faster.fast:
+        return False
     return faster.quantization == "none" if faster.fuse is None else faster.fuse
 
 
@@ -111,7 +116,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
     if base.plan.quantizer is not None:
         facts["quantization"] = f"{base.plan.quantization} by {base.plan.quantizer}"
     if faster.fuse is not None:
-        facts["fused"] = "yes" if _are_fused(base) else "no"
+        facts["fused"] = "no" if _are_beside(base) else "yes"
     if base.plan.compiled:
         facts["compiled"] = "yes"
     return Hastened(faster, facts)
@@ -158,6 +163,11 @@ def _find_adapters(base: Base) -> list[str]:
 
 def _are_fused(base: Base) -> bool:
     return bool(base.pipe.num_fused_loras)
+
+
+def _are_beside(base: Base) -> bool:
+    """Whether any adapter is computed beside the denoiser's own weights."""
+    return not _are_fused(base) and any(isinstance(one, BaseTunerLayer) for one in base.denoiser.modules())
 
 
 def _is_lora(base: Base) -> bool:

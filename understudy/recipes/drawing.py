@@ -39,7 +39,8 @@ class Faster(Knobs):
 
     fuse: bool | None = None
     """Add LoRA to the base's own weights once, instead of computing it beside them in every step
-    [default: fuse, but for quantised weights]. One whose rank falls with noise stays beside them."""
+    [default: fuse, but for quantised weights]. One whose rank falls with noise is fused anew
+    at every rank, beside a few-step LoRA never."""
 
     compile: bool = False
     """Compile the denoiser's blocks for a graphics card: the first picture takes longer, the others less."""

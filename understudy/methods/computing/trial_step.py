@@ -37,10 +37,10 @@ def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
         take_steps(folder, recipe, plan)
     except torch.OutOfMemoryError:
         return None
-    except Exception:
+    except RuntimeError:  # as all of the compiler's own failures are
         if not plan.compiled:
             raise
-        return None  # the compiler's own failures are many; the same plan is tried without it
+        return None  # the same plan is tried without it
     finally:
         _empty_cache()
     return torch.cuda.max_memory_allocated(device)
