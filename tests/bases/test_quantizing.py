@@ -76,7 +76,7 @@ def test_a_base_in_int8_learns(
     said = [one.predict(latents, torch.tensor([300]), one.encode_prompt(["Pip"])) for one in (base, whole)]
     assert not torch.equal(*said)
     assert ((said[0] - said[1]).norm() / said[1].norm()).item() < 0.1
-    monkeypatch.setattr("understudy.methods.plan_learning", lambda *rest: Choice(plan))
+    monkeypatch.setattr("understudy.methods.learning.plan_learning", lambda *rest: Choice(plan))
     recipe = make_recipe(folder).model_copy(update={"prior_weight": 0.0, "steps": 3})
     newest = learn(pip, recipe, tmp_path / "run").newest_state()
     assert newest is not None

@@ -163,7 +163,7 @@ ALL_PARTS = {"unet", "vae", "text_encoder"}
 def in_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a graphics card without bf16, though much slower."""
     half = CPU.model_copy(update={"precision": "fp16"})
-    monkeypatch.setattr("understudy.methods.plan_learning", lambda *rest: Choice(half))
+    monkeypatch.setattr("understudy.methods.learning.plan_learning", lambda *rest: Choice(half))
 
 
 @pytest.mark.usefixtures("in_fp16")
@@ -258,6 +258,6 @@ def test_going_on_does_not_plan_again(
     def plan_again(*rest: object) -> Choice:
         raise AssertionError("it has a plan")
 
-    monkeypatch.setattr("understudy.methods.plan_learning", plan_again)
+    monkeypatch.setattr("understudy.methods.learning.plan_learning", plan_again)
     monkeypatch.setattr(learning_plans, "plan_learning", plan_again)
     learn(pip, recipe_of("dreambooth-lora", toy_base, steps=5), tmp_path)

@@ -96,7 +96,7 @@ def test_what_is_learned_is_the_same(
     recipe = recipe_of(kind, toy_base)
     plain = learn(pip, recipe, tmp_path / "plain")
     plan = CPU.model_copy(update={"captured": True})
-    monkeypatch.setattr("understudy.methods.plan_learning", lambda *rest: Choice(plan))
+    monkeypatch.setattr("understudy.methods.learning.plan_learning", lambda *rest: Choice(plan))
     stand_in, notes = StandIn(), list[str]()
     if works:
         monkeypatch.setattr(finetuning, "CapturedLoss", partial(CapturedLoss, by=stand_in))
