@@ -155,6 +155,9 @@ def test_words_of_the_character() -> None:
 
 def test_a_learned_word_begins_as_the_template_says() -> None:
     assert TextualInversion().initial_words("Pip", "owl") == "an owl"
+    assert TextualInversion().initial_words("Pip", "owl", "a red owl") == "a red owl"
+    assert TextualInversion(initial="small {described}").initial_words("Pip", "owl") == "small an owl"
+    assert DreamBoothLora(vectors=2).initial_words("Pip", "owl", "a red owl") == "an owl"
     assert DreamBoothLora(initial="red {noun}").initial_words("Pip", "owl") == "red owl"
 
 

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file
 
+from tests.toy_character import make_word_recipe
 from understudy.domain import Attributes, Character, Drawing, Picture, Scene
 from understudy.learning import learn, score
+from understudy.methods.learned_words import WORD_FILE
 from understudy.recipes import PromptOnly
 from understudy.trials import Tried, read_wordings
 from understudy.wordings import first_look, name_colours, suggest
@@ -89,3 +94,19 @@ def test_the_judge_chooses_and_likes_the_true_picture_best(
 def test_drawings_without_colour_have_the_noun_alone() -> None:
     white = Drawing(Path("a.png"), np.full((64, 64, 3), 255, np.uint8), "")
     assert suggest(Character("Mo", "girl", (white,)), PromptOnly(), []) == ["a girl"]
+
+
+def test_a_learned_word_begins_with_the_drawings_colours(
+    toy_base: Path, dond: Character, tmp_path: Path
+) -> None:
+    knobs = {"steps": 1, "vectors": 9, "learning_rate": 1e-9, "averaging": 0.0, "snapshot_every": 1}
+    run = learn(
+        dond, make_word_recipe(toy_base).model_copy(update={**knobs, "initial": "{described}"}), tmp_path
+    )
+    pipe = StableDiffusionPipeline.from_pretrained(toy_base, safety_checker=None)
+    said = "a creature with purple hide and a white shirt"
+    tokens = pipe.tokenizer(said, add_special_tokens=False).input_ids[:9]
+    newest = run.newest()
+    assert newest is not None
+    (vectors,) = load_file(newest.folder / WORD_FILE).values()
+    assert torch.allclose(vectors, pipe.text_encoder.get_input_embeddings().weight[tokens], atol=1e-6)

@@ -11,9 +11,9 @@ from understudy.judges.puppet import PuppetJudge
 from understudy.methods import learn as learn_method
 from understudy.methods.prompt_only import Trial
 from understudy.methods.reviewing import Review, never_stop
-from understudy.recipes import Recipe
+from understudy.recipes import LearnsWord, Recipe
 from understudy.runs import Run, StrPath
-from understudy.wordings import suggest
+from understudy.wordings import first_look, name_colours, suggest
 
 LEAST_LIKE = 0.002
 """What is less alike than this is no worse than that."""
@@ -28,9 +28,13 @@ def learn(
     device: str = "auto",
     grid_intensity: float | None = None,
 ) -> Run:
-    """As `understudy.methods.learn`; the embedded judge chooses between the wordings of prompt-only."""
+    """As `understudy.methods.learn`; the embedded judge chooses between the wordings of prompt-only, and the
+    drawings' colours say with what a learned word begins."""
+    described = ""
+    if isinstance(recipe, LearnsWord) and recipe.begins_described:
+        described = first_look(character.noun, name_colours(character.drawings)).text
     trial = Trial(suggest, score)
-    return learn_method(character, recipe, run, review, notify, device, grid_intensity, trial)
+    return learn_method(character, recipe, run, review, notify, device, grid_intensity, trial, described)
 
 
 def score(pictures: Sequence[Picture], character: Character) -> float:

@@ -52,7 +52,14 @@ _ANY_WHOLE: Knobs = {
     "prior_pictures": 50,
     "prior_share": 0.5,
 }
-_ANY_WORD: Knobs = {"learning_rate": 5e-4, "steps": 3000, "batch": 4, "vectors": 4, "adam_beta2": 0.999}
+_ANY_WORD: Knobs = {
+    "learning_rate": 5e-4,
+    "steps": 3000,
+    "batch": 4,
+    "vectors": 4,
+    "initial": "{a_noun}",
+    "adam_beta2": 0.999,
+}
 
 _ADAPTER: Mapping[Family, Knobs] = {
     "sd1": {**_ANY_ADAPTER, "steps": 800, "batch": 2},

@@ -35,14 +35,21 @@ from understudy.recipes import Adapting, Faster
 from understudy.runs import Checkpoint, Run
 
 
-def learn(character: Character, recipe: Adapting, run: Run, review: Review, notify: Notify) -> None:
-    """Learn from where the run is to the recipe's last step."""
+def learn(
+    character: Character,
+    recipe: Adapting,
+    run: Run,
+    review: Review,
+    notify: Notify,
+    described: str = "",
+) -> None:
+    """Learn from where the run is to the recipe's last step; `described` is as `begin_word` wants it."""
     plan = run.manifest.plan
     with following(plan), ExitStack() as stack:
         base = open_base(
             find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
         )
-        word = begin_word(base, recipe, character)
+        word = begin_word(base, recipe, character, described)
         examples = resident_examples(base, character, recipe, run, notify)
         place_denoiser(base, base.text_parts if word or recipe.text_learning_rate else ())
         parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]

@@ -25,11 +25,16 @@ OF_TWO = ("clip_l", "clip_g")
 """Their names in the file of a base with two, in the same order."""
 
 
-def begin_word(base: Base, recipe: LearnsWord, character: Character) -> dict[str, nn.Parameter]:
-    """Teach the base the character's word; returns its vectors by name, none where the recipe has no word."""
+def begin_word(
+    base: Base, recipe: LearnsWord, character: Character, described: str
+) -> dict[str, nn.Parameter]:
+    """Teach the base the character's word; returns its vectors by name, none where the recipe has no word.
+
+    `described` is the character in words that the base knows, for recipes that begin with them.
+    """
     if not recipe.vectors:
         return {}
-    initial = recipe.initial_words(character.name, character.noun)
+    initial = recipe.initial_words(character.name, character.noun, described)
     vectors = base.add_word(learned_word(character.name), recipe.vectors, initial)
     return dict(zip(WORDS, vectors, strict=False))
 

@@ -53,12 +53,14 @@ def learn(
     device: str = "auto",
     grid_intensity: float | None = None,
     trial: Trial | None = None,
+    described: str = "",
 ) -> Run:
     """Learn the character by the recipe in the folder `run`; the same call goes on with what is there.
 
     What it costs is added to the run's `footprint.json`; `grid_intensity` is in g CO2e per kWh, the world's
-    average where it is not given. `trial` is how prompt-only finds its words, without it the noun alone
-    stands for the character; `understudy.learning` brings the judge's. Raises `UserError` for whatever the
+    average where it is not given. `trial` is how prompt-only finds its words, `described` the character in
+    words, with which a learned word may begin; without them the noun alone stands for the character
+    (`understudy.learning` brings both). Raises `UserError` for whatever the
     user can mend and `Cancelled` when the listener stops the work, which the same call takes up again later.
     """
     if isinstance(recipe, Finetune):
@@ -68,7 +70,7 @@ def learn(
         reference.count_references(recipe, recipe.base, notify)  # refused before anything is made
     with joining(recipe, device) as processes:
         if not processes.is_first:
-            _follow(character, recipe, Path(run), processes)
+            _follow(character, recipe, Path(run), processes, described)
             return Run(Path(run))
         folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base, notify)
         choice = find_plan(run, recipe, folder, device, notify)
@@ -82,20 +84,26 @@ def learn(
                 if isinstance(recipe, Learning) and has_learned(begun, recipe, review, listen):
                     processes.tell(False)
                 else:
-                    _learn(character, recipe, begun, review, listen, trial)
+                    _learn(character, recipe, begun, review, listen, trial, described)
         return begun
 
 
 def _learn(
-    character: Character, recipe: Recipe, run: Run, review: Review, notify: Notify, trial: Trial | None
+    character: Character,
+    recipe: Recipe,
+    run: Run,
+    review: Review,
+    notify: Notify,
+    trial: Trial | None,
+    described: str,
 ) -> None:
     match recipe:
         case DreamBoothLora() | Lora():
-            dreambooth_lora.learn(character, recipe, run, review, notify)
+            dreambooth_lora.learn(character, recipe, run, review, notify, described)
         case DreamBooth():
             dreambooth.learn(character, recipe, run, review, notify)
         case TextualInversion():
-            textual_inversion.learn(character, recipe, run, review, notify)
+            textual_inversion.learn(character, recipe, run, review, notify, described)
         case PromptOnly():
             prompt_only.learn(character, recipe, run, review, notify, trial)
         case Reference():
@@ -108,11 +116,11 @@ def _learn(
             assert_never(recipe)
 
 
-def _follow(character: Character, recipe: Recipe, run: Path, processes: Processes) -> None:
+def _follow(character: Character, recipe: Recipe, run: Path, processes: Processes, described: str) -> None:
     """Learn as the first process does, with its part of every batch, and keep nothing."""
     if processes.hear():
         with copied(run) as copy, suppress(Released):
-            _learn(character, recipe, copy, never_stop, ignore, None)
+            _learn(character, recipe, copy, never_stop, ignore, None, described)
 
 
 def find_plan(

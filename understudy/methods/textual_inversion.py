@@ -30,14 +30,21 @@ from understudy.recipes import Faster, TextualInversion
 from understudy.runs import Checkpoint, Run
 
 
-def learn(character: Character, recipe: TextualInversion, run: Run, review: Review, notify: Notify) -> None:
-    """Learn from where the run is to the recipe's last step."""
+def learn(
+    character: Character,
+    recipe: TextualInversion,
+    run: Run,
+    review: Review,
+    notify: Notify,
+    described: str = "",
+) -> None:
+    """Learn from where the run is to the recipe's last step; `described` is as `begin_word` wants it."""
     plan = run.manifest.plan
     with following(plan):
         base = open_base(
             find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
         )
-        parts = [Part(begin_word(base, recipe, character), recipe.learning_rate)]
+        parts = [Part(begin_word(base, recipe, character, described), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
         place_denoiser(base, base.text_parts)
         compute_as_planned(base, find_base(recipe.base))

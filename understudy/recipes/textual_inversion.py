@@ -42,12 +42,16 @@ class TextualInversion(LearnsWord):
     steps: int = Field(200, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
-    vectors: int = Field(4, ge=1, le=MAX_VECTORS)
+    # As many as "a creature with green hide and a red shirt" has.
+    vectors: int = Field(9, ge=1, le=MAX_VECTORS)
     """Learn a word of its own for the character, of so many vectors."""
 
-    # A word far from all that the base knows makes guidance tear the picture, however low its loss: at 5e-3
-    # it is more than three times as long as a usual one after 100 steps.
-    learning_rate: float = Field(1e-3, gt=0)
+    initial: str = "{described}"
+    """What that word means to begin with: a template of {name}, {noun}, {a_noun} and {described}, the noun
+    with the drawings' colours: a girl with red hair."""
+
+    # A word far from all that the base knows makes guidance tear the picture, however low its loss.
+    learning_rate: float = Field(1e-4, gt=0)
     """The learning rate of Adam, constant after the warm-up."""
 
     caption_dropout: NotAll = 0.0

@@ -200,7 +200,8 @@ class LearnsWord(Finetune):
     """Learn a word of its own for the character, of so many vectors; 0 takes the name as it is."""
 
     initial: str = "{a_noun}"
-    """What that word means to begin with: a template of {name}, {noun} and {a_noun}."""
+    """What that word means to begin with: a template of {name}, {noun}, {a_noun} and {described}, the noun
+    with the drawings' colours: a girl with red hair."""
 
     @model_validator(mode="after")
     def _leaves_as_it_is(self) -> Self:
@@ -219,9 +220,16 @@ class LearnsWord(Finetune):
         """What the base reads where a prompt says the character's name."""
         return super().words(learned_word(name) if self.vectors else name, noun)
 
-    def initial_words(self, name: str, noun: str) -> str:
-        """What the learned word means to begin with."""
-        return fill(self.initial, {"name": name, "noun": noun, "a_noun": with_article(noun)})
+    @property
+    def begins_described(self) -> bool:
+        """Whether it learns a word that begins with the character's description."""
+        return self.vectors > 0 and "{described}" in self.initial
+
+    def initial_words(self, name: str, noun: str, described: str = "") -> str:
+        """What the learned word means to begin with; `described` is the noun where nothing more is known."""
+        a_noun = with_article(noun)
+        fields = {"name": name, "noun": noun, "a_noun": a_noun, "described": described or a_noun}
+        return fill(self.initial, fields)
 
 
 class ReadsAnew(LearnsWord):
