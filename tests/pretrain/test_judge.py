@@ -60,7 +60,9 @@ def test_kin_differ_where_the_truth_says(rows: NDArray[np.void]) -> None:
             much = counts >= 24
             assert where[much].sum() >= 0.7 * much.sum()
             assert not counts.any() or not where[counts == 0].any()
-        assert visible(row["scenes"][0, 0], row["damaged"]).any() == row["broken"].any()
+        for at, counts in enumerate(row["broken"]):
+            assert visible(row["scenes"][0, at], row["damaged"][at]).any() == counts.any()
+    assert rows["broken"].any(axis=(2, 3)).sum() > 2 * NUM
 
 
 def test_pictures_meet_the_drawings_that_the_truth_is_about() -> None:
@@ -71,24 +73,24 @@ def test_pictures_meet_the_drawings_that_the_truth_is_about() -> None:
     batch = Batch(
         shade.expand(-1, 2, 3, 96, 96),
         shade.expand(-1, 3, 3, 96, 96),
-        colours[:NUM, None, None, None].expand(-1, 3, 96, 96),
+        shade[:NUM].expand(-1, 3, 3, 96, 96),
         empty,
         torch.zeros(2 * NUM, 3, 8),
         empty,
         empty,
         torch.ones(NUM, 3),
-        torch.ones(NUM),
+        torch.ones(NUM, 3),
         torch.ones(NUM, 3, 144),
-        torch.ones(NUM, 144),
+        torch.ones(NUM, 3, 144),
     )
     looked, truth = look(MeanColours(shape_of_world()), batch), truth_of(batch)
     sure = truth.other >= 0
     assert sure.sum() == 2 * NUM * 7
     assert (looked.compared.other == truth.other)[sure].all()
-    assert truth.other.mean(0).tolist() == [0, 0, 0, 1, 1, 1, -1, 1]
-    # The damaged picture is the stranger's, with its own drawings and with its kin's.
-    assert torch.allclose(looked.alone[:, 6], colours[:NUM].repeat(2))
-    assert truth.damage.mean(0).tolist() == [0] * 6 + [1, 0]
+    assert truth.other.mean(0).tolist() == [0, 0, 0, 1, 1, 1, -1, -1, -1, 1]
+    # The damaged pictures are the stranger's, with its own drawings and with its kin's.
+    assert torch.allclose(looked.alone[:, 6:9], colours[:NUM].repeat(2)[:, None].expand(-1, 3))
+    assert truth.damage.mean(0).tolist() == [0] * 6 + [1, 1, 1, 0]
 
 
 def test_a_batch_is_keyed_and_worn(kin: Kin) -> None:

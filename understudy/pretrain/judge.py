@@ -57,9 +57,9 @@ def identity_loss(drawn: Tensor, shown: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Looked:
-    """What the network makes of a batch: 2G drawing sets, each with Q = 2S + 2 pictures.
+    """What the network makes of a batch: 2G drawing sets, each with Q = 3S + 1 pictures.
 
-    The pictures: S of the character drawn, S of its kin, one damaged, one of another stranger. `shown` is of
+    The pictures: S of the character drawn, S of its kin, S damaged, one of another stranger. `shown` is of
     the batch's scenes and then its damaged pictures, `drawn` of its drawings; `alone` (2G, Q) is what each
     picture by itself says of damage.
     """
@@ -74,7 +74,7 @@ def look(network: JudgeNetwork, batch: Batch) -> Looked:
     """See all pictures of a batch, and compare them with the drawings."""
     sets, num_scenes = batch.labels.shape[:2]
     drawings = batch.drawings.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    shown = torch.cat([batch.scenes.flatten(0, 1), batch.damaged])
+    shown = torch.cat([batch.scenes.flatten(0, 1), batch.damaged.flatten(0, 1)])
     drawn, seen = network(drawings), network(shown.contiguous(memory_format=torch.channels_last))
     kept = network.keep(drawings, drawn.places).view(sets, -1, drawn.places.shape[-1])
     places: list[Tensor] = []
@@ -82,7 +82,8 @@ def look(network: JudgeNetwork, batch: Batch) -> Looked:
     for values, into in ((seen.places, places), (seen.damage, alone)):
         own = torch.unflatten(values[: sets * num_scenes], 0, (sets, num_scenes))
         kin = own.roll(sets // 2, 0)
-        damaged = values[sets * num_scenes :].repeat(2, *[1] * (values.ndim - 1))[:, None]
+        damaged = torch.unflatten(values[sets * num_scenes :], 0, (sets // 2, -1))
+        damaged = damaged.repeat(2, *[1] * (damaged.ndim - 1))
         near = torch.unflatten(own, 0, (2, -1)).roll(1, 1).flatten(0, 1)[:, :1]
         into.append(torch.cat([own, kin, damaged, near], 1))
     return Looked(drawn, seen, network.compare(places[0], kept, alone[0]), alone[0])
@@ -102,12 +103,12 @@ def truth_of(batch: Batch) -> Truth:
     """Whether each picture compared shows another character, and damage."""
     changed, places = batch.changed.repeat(2, 1), batch.changed_places.repeat(2, 1, 1)
     sets, num = changed.shape
-    broken, broken_places = batch.broken.repeat(2)[:, None], batch.broken_places.repeat(2, 1)[:, None]
-    unknown, none = -torch.ones(sets, 1), torch.zeros(sets, num)
-    far, no_places = -torch.ones(sets, 1, 144), torch.zeros(sets, num, 144)
+    broken, broken_places = batch.broken.repeat(2, 1), batch.broken_places.repeat(2, 1, 1)
+    unknown, none = -torch.ones(sets, num), torch.zeros(sets, num)
+    far, no_places = -torch.ones(sets, num, 144), torch.zeros(sets, num, 144)
     return Truth(
         torch.cat([none, changed, unknown, torch.ones(sets, 1)], 1),
-        torch.cat([no_places, places, far, far], 1),
+        torch.cat([no_places, places, far, far[:, :1]], 1),
         torch.cat([none, none, broken, torch.zeros(sets, 1)], 1),
         torch.cat([no_places, no_places, broken_places, torch.zeros(sets, 1, 144)], 1),
     )
@@ -132,12 +133,13 @@ def losses(network: JudgeNetwork, batch: Batch) -> tuple[Tensor, dict[str, float
         for name, logits in shown.attributes.items()
     }
     attributes, right = attribute_loss(seen, labels)
-    alone = torch.cat([torch.zeros(sets * num), batch.broken])
-    alone_places = torch.cat([torch.zeros(sets * num, 144), batch.broken_places])
+    alone = torch.cat([torch.zeros(sets * num), batch.broken.flatten()])
+    alone_places = torch.cat([torch.zeros(sets * num, 144), batch.broken_places.flatten(0, 1)])
     other, damage, by_itself = compared.other.float(), compared.damage.float(), looked.alone.float()
     own, kin = other[:, :num], other[:, num : 2 * num]
+    whole, spoilt_ones = slice(0, num), slice(2 * num, 3 * num)
     changed = batch.changed.repeat(2, 1)
-    spoilt = batch.broken.repeat(2)
+    spoilt = batch.broken.repeat(2, 1)
     map_of = torch.cat([drawn.parts, shown.parts[: sets * num]]).float()
     terms = {
         "attributes": attributes,
@@ -146,10 +148,10 @@ def losses(network: JudgeNetwork, batch: Batch) -> tuple[Tensor, dict[str, float
         + 0.5 * in_order(own, kin.roll(sets // 2, 0), changed),
         "other_places": binary(compared.other_places.float(), truth.other_places, 3.0),
         "damage": binary(damage, truth.damage, 2.0),
-        "damage_order": 0.5 * in_order(damage[:, 0], damage[:, 2 * num], spoilt),
+        "damage_order": 0.5 * in_order(damage[:, whole], damage[:, spoilt_ones], spoilt),
         "damage_places": 0.5 * binary(compared.damage_places.float(), truth.damage_places, 3.0),
         "damage_alone": 0.5 * binary(shown.damage.float(), alone, 2.0),
-        "alone_order": 0.25 * in_order(by_itself[:, 0], by_itself[:, 2 * num], spoilt),
+        "alone_order": 0.25 * in_order(by_itself[:, whole], by_itself[:, spoilt_ones], spoilt),
         "places_alone": 0.25 * binary(shown.damage_places.float(), alone_places, 3.0),
         "parts": 0.5 * F.cross_entropy(map_of, parts),
         "identity": 0.1
@@ -161,7 +163,7 @@ def losses(network: JudgeNetwork, batch: Batch) -> tuple[Tensor, dict[str, float
     figures = {name: round(term.item(), 4) for name, term in terms.items()}
     figures["right"] = round(right.item(), 4)
     figures["pair_right"] = share_of(kin > own, changed)
-    figures["damage_right"] = share_of(by_itself[:, 2 * num] > by_itself[:, 0], spoilt)
+    figures["damage_right"] = share_of(by_itself[:, spoilt_ones] > by_itself[:, whole], spoilt)
     return torch.stack(list(terms.values())).sum(), figures
 
 

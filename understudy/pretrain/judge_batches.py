@@ -29,12 +29,12 @@ Rows = NDArray[np.void]
 
 @dataclass(frozen=True)
 class Batch:
-    """G strangers and their kin with D drawings each, S = 3 scenes of both, one of them damaged as well.
+    """G strangers and their kin with D drawings each, S = 3 scenes of both, the strangers' damaged as well.
 
-    `drawings` (2G, D, 3, 96, 96), `scenes` (2G, S, ...), `damaged` (G, ...) in -1..1: first all strangers,
+    `drawings` (2G, D, 3, 96, 96), `scenes` (2G, S, ...), `damaged` (G, S, ...) in -1..1: first all strangers,
     then all kin. `drawn_labels` (2G, D, 8), `labels` (2G, S, 8), `drawn_parts` (2G, D, 24, 24) and `parts`
-    (2G, S, 24, 24). `changed` (G, S) and `broken` (G,) are 1 where it can be seen, else -1; `changed_places`
-    (G, S, 144) and `broken_places` (G, 144): 0 or 1, -1 where unclear.
+    (2G, S, 24, 24). `changed` and `broken` (G, S) are 1 where it can be seen, else -1; `changed_places` and
+    `broken_places` (G, S, 144): 0 or 1, -1 where unclear.
     """
 
     drawings: Tensor
@@ -94,22 +94,22 @@ def make_batch(kin: Kin, rng: np.random.Generator, num: int, wear: bool = True) 
     labels = np.concatenate([rows["labels"], rows["labels"]]).astype(np.int64)
     parts = _first_strangers(rows["parts"]).astype(np.int64)
     changed, changed_places = _truth(rows["changed"].reshape(num * NUM_SCENES, -1))
-    broken, broken_places = _truth(rows["broken"].reshape(num, -1))
+    broken, broken_places = _truth(rows["broken"].reshape(num * NUM_SCENES, -1))
     shown = torch.cat([_inputs(scenes), _inputs(damaged)])
     if wear:
         shown = shaken(shown, rng)
     return Batch(
         torch.unflatten(_inputs(drawings), 0, (2 * num, -1)),
         torch.unflatten(shown[: 2 * num * NUM_SCENES], 0, (2 * num, -1)),
-        shown[2 * num * NUM_SCENES :],
+        torch.unflatten(shown[2 * num * NUM_SCENES :], 0, (num, -1)),
         torch.from_numpy(labels[:, drawn]),
         torch.from_numpy(labels[:, last:]),
         torch.from_numpy(parts[:, drawn]),
         torch.from_numpy(parts[:, last:]),
         changed.view(num, NUM_SCENES),
-        broken,
+        broken.view(num, NUM_SCENES),
         changed_places.view(num, NUM_SCENES, -1),
-        broken_places,
+        broken_places.view(num, NUM_SCENES, -1),
     )
 
 

@@ -2,7 +2,7 @@
 
 A stranger and its kin, which differs from it in one thing, are drawn and shown in the same scenes. So every
 picture is true to one set of drawings and false to the other, and what a picture shows by itself says nothing
-of whether it is the right character: only the comparison does. One of the scenes is there damaged, too.
+of whether it is the right character: only the comparison does. The stranger's scenes are there damaged, too.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ STRANGER = 0.7  # of strangers without anything of its own, so many are given it
 _SHOWN = NUM_DRAWINGS + NUM_SCENES
 
 # `labels` and `parts` are of drawings, then scenes; `changed` and `broken` count those of each place's 256
-# pixels that tell scenes from the kin's and from the damaged one: at most 255, all 0 where none does.
+# pixels that tell scenes from the kin's and from the damaged ones: at most 255, all 0 where none does.
 ROW = np.dtype(
     [
         ("drawings", np.uint8, (2, NUM_DRAWINGS, SIDE, SIDE, 3)),
         ("scenes", np.uint8, (2, NUM_SCENES, SIDE, SIDE, 3)),
-        ("damaged", np.uint8, (SIDE, SIDE, 3)),
+        ("damaged", np.uint8, (NUM_SCENES, SIDE, SIDE, 3)),
         ("labels", np.uint8, (_SHOWN, len(CHOICES))),
         ("parts", np.uint8, (2, _SHOWN, PART_SIDE, PART_SIDE)),
         ("changed", np.uint8, (NUM_SCENES, PLACES, PLACES)),
-        ("broken", np.uint8, (PLACES, PLACES)),
+        ("broken", np.uint8, (NUM_SCENES, PLACES, PLACES)),
     ]
 )
 Redraw = Callable[[Sequence[Pixels]], Sequence[Pixels]]
@@ -126,22 +126,23 @@ def paint_row(seed: int, redraw: Redraw = list) -> NDArray[np.void]:
         [paint(each.look(), wish, at) for wish, at in zip(wishes, seeds, strict=True)]
         for each in (stranger, other)
     ]
-    broke = damaged(stranger.look(), wishes[NUM_DRAWINGS], seeds[NUM_DRAWINGS])
+    broke = [damaged(stranger.look(), wishes[at], seeds[at]) for at in range(NUM_DRAWINGS, _SHOWN)]
     row = np.zeros((), ROW)
     row["drawings"] = [[shrink(each.pixels) for each in some[:NUM_DRAWINGS]] for some in painted]
     shown = [each.pixels for some in painted for each in some[NUM_DRAWINGS:]]
-    shown.append(shown[0] if broke is None else broke.pixels)
-    redrawn = [shrink(pixels) for pixels in redraw(shown)]
-    row["scenes"] = np.stack(redrawn[:-1]).reshape(2, NUM_SCENES, SIDE, SIDE, 3)
-    row["damaged"] = redrawn[-1]
+    shown += [shown[at] if each is None else each.pixels for at, each in enumerate(broke)]
+    redrawn = np.stack([shrink(pixels) for pixels in redraw(shown)])
+    row["scenes"] = redrawn[: 2 * NUM_SCENES].reshape(2, NUM_SCENES, SIDE, SIDE, 3)
+    row["damaged"] = redrawn[2 * NUM_SCENES :]
     row["labels"] = [labels_of(wish) for wish in wishes]
     row["parts"] = [[_part_map(each) for each in some] for some in painted]
     for at in range(NUM_SCENES):
         where = visible(shown[at], shown[NUM_SCENES + at])
         if where.sum() >= VISIBLE_PIXELS:
             row["changed"][at] = count_places(where)
-    if broke is not None:
-        row["broken"] = count_places(broke.where)
+    for at, each in enumerate(broke):
+        if each is not None:
+            row["broken"][at] = count_places(each.where)
     return row
 
 
