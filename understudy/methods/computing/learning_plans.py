@@ -132,7 +132,7 @@ def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path
 
 
 def _unclipped(machine: Machine, recipe: Finetune, folder: Path, first: Plan) -> list[str]:
-    """The way that is left where only clipping keeps all gradients, if it fits: it changes what is learned."""
+    """What is left where only clipping keeps all gradients, if it fits; it changes what is learned."""
     loose = recipe.model_copy(update={"max_gradient_norm": 0.0})
     frugal = list_plans(first, loose, machine)[-1]
     if not frugal.fused_backward or not recipe.max_gradient_norm:

@@ -1,8 +1,8 @@
 """Which plan a run takes: of those that fit the machine the fastest, in the order in which they are tried.
 
     1. the base whole in its precision, its repeated blocks compiled where that pays
-    2. where a whole denoiser learns and nothing needs its gradients together, the same with each freed at once
-       (a fused backward pass), as in all that follow
+    2. where a whole denoiser learns and nothing asks for all its gradients, the same with each freed at once
+       (a fused backward pass), as all that follow then are
     3. every other block computed again (checkpointing segments), then every block (whole)
     4. where several processes learn, its blocks shared between them (offload shards), with the same three
     5. the denoiser in int8, with the same three
