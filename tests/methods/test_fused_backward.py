@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from understudy.events import Event
 from understudy.methods import finetune as finetuning
 from understudy.methods import learn
 from understudy.methods.computing import learning_plans, trial_step
+from understudy.methods.computing.dry_step import run_dry
 from understudy.methods.computing.graphs import can_capture
 from understudy.methods.computing.learning_plans import plan_learning, preview_plans
 from understudy.methods.computing.planning import following
+from understudy.methods.computing.processes import Processes
 from understudy.methods.computing.trial_step import take_steps
 from understudy.options import make_recipe as recipe_from_options
 from understudy.recipes import DreamBooth
@@ -58,8 +60,11 @@ def watch() -> Iterator[Watch]:
     def begin_watched(*arguments: Any) -> Any:
         tuning = begin(*arguments)
         weights = list(tuning.training.weights.values())
-        for weight in weights:  # before a fused backward pass has its own hooks
-            weight.register_post_accumulate_grad_hook(lambda _: watch.together.append(count_gradients(weights)))
+        untyped: list[Any] = weights
+        for weight in untyped:  # before a fused backward pass has its own hooks
+            weight.register_post_accumulate_grad_hook(
+                lambda _: watch.together.append(count_gradients(weights))
+            )
         return tuning
 
     def add_up(own: Any, weights: list[nn.Parameter], figures: Any) -> dict[str, Tensor]:
@@ -68,7 +73,7 @@ def watch() -> Iterator[Watch]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetuning, "begin_tuning", begin_watched)
-        patch.setattr(finetuning.Processes, "add_up", add_up)
+        patch.setattr(Processes, "add_up", add_up)
         yield watch
 
 
@@ -88,9 +93,6 @@ def assert_same(one: Run, other: Run) -> None:
     assert first.keys() == second.keys()
     for name, tensor in first.items():
         assert torch.equal(tensor, second[name]), name
-
-
-Learn = Callable[..., Run]
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +149,7 @@ def test_what_is_clipped_is_learned_otherwise(
 def test_a_dry_step_frees_what_the_run_will(
     is_fused: bool, toy_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left, run_dry = [], trial_step.run_dry
+    left: list[int] = []
 
     def run(base: Any, *rest: Any) -> None:
         run_dry(base, *rest)

@@ -63,7 +63,8 @@ def freeing_gradients(
         take(weight)
         weight.grad = None
 
-    hooks = [weight.register_post_accumulate_grad_hook(free) for weight in weights]
+    untyped: list[Any] = list(weights)
+    hooks = [weight.register_post_accumulate_grad_hook(free) for weight in untyped]
     try:
         yield
     finally:

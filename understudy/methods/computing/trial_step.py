@@ -65,8 +65,7 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
         compute_as_planned(base, folder)
         scale = LossScale(plan.device, plan.precision)
         optimizer = make_optimizer([{"params": weights, "lr": 0.0}], recipe) if weights else None
-        is_fused = optimizer is not None and plan.fused_backward
-        with stepping_in_backward(optimizer, recipe) if is_fused else nullcontext():
+        with stepping_in_backward(optimizer, recipe) if optimizer and plan.fused_backward else nullcontext():
             for _ in range(NUM_STEPS):
                 run_dry(base, make_question(base, noisy, prompts, learns_word(recipe)), scale)
                 if optimizer is not None:
