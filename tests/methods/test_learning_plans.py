@@ -10,10 +10,11 @@ import torch
 
 from tests.bases.toys import make_toy
 from tests.methods.dry_gradients import dry_gradients
-from tests.toy_character import make_lora_recipe, make_recipe
+from tests.toy_character import make_lora_recipe, make_recipe, make_whole_recipe
 from understudy.domain import UserError
 from understudy.events import Event, Note
 from understudy.methods.computing import learning_plans, trial_step
+from understudy.methods.computing.forecast import Forecaster
 from understudy.methods.computing.learning_plans import find_free_bytes, plan_learning
 from understudy.methods.computing.plans import Machine
 from understudy.methods.computing.trial_step import measure_peak
@@ -92,6 +93,29 @@ def test_where_nothing_fits_smaller_pictures_are_named(
     with pytest.raises(UserError, match=r"leave out --offload, or .*take --resolution-px 128 \(0\.\d GiB\)"):
         plan_learning(recipe, toy_base, "auto", lambda event: None)
     assert not tried
+
+
+def test_clipping_is_the_users_to_give_up(
+    toy_base: Path, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_whole_recipe(toy_base).model_copy(
+        update={"prior_weight": 0.0, "batch": 1, "checkpointing": "whole", "precision": "fp32"}
+    )
+    loose = recipe.model_copy(update={"max_gradient_norm": 0.0})
+    kept, freed = (
+        Forecaster(toy_base, loose)(FIRST.model_copy(update={"checkpointing": "whole", **how})).peak
+        for how in ({}, {"fused_backward": True})
+    )
+    give_memory((kept + freed) / 2 / MIB / 0.92, monkeypatch)
+    with pytest.raises(
+        UserError, match=r"take --max-gradient-norm 0, so that gradients can be freed at once"
+    ):
+        plan_learning(recipe, toy_base, "auto", lambda event: None)
+    assert not tried
+    assert plan_learning(loose, toy_base, "auto", lambda event: None).plan.fused_backward
+    refused = loose.model_copy(update={"fused_backward": "no"})
+    with pytest.raises(UserError, match="leave out --checkpointing, or leave out --fused-backward"):
+        plan_learning(refused, toy_base, "auto", lambda event: None)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,14 @@ def test_going_on_knows_the_factor_and_how_many_steps_moved_the_weights() -> Non
     }
 
 
+@pytest.mark.parametrize(("max_norm", "left"), [(0.0, 10.0), (2.0, 2.0), (20.0, 10.0)])
+def test_gradients_are_scaled_down_to_a_norm_or_taken_as_they_are(max_norm: float, left: float) -> None:
+    small = Small("fp32")
+    small.weight.grad = torch.full((4,), 5.0)
+    small.scale.step(small.optimizer, [small.weight], max_norm)
+    assert small.weight.grad.norm().item() == pytest.approx(left, rel=1e-5)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_other_precisions_know_nothing_of_it(precision: str) -> None:
     small = Small(precision)

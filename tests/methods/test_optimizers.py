@@ -12,6 +12,7 @@ from torch import nn
 from tests.toy_character import make_whole_recipe
 from understudy.domain import Character, UserError
 from understudy.methods import learn
+from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.optimizers import make_optimizer, read_moments, write_moments
 from understudy.runs import STATE_FILE
 
@@ -57,6 +58,25 @@ def test_what_is_kept_of_a_weight_is_enough_to_go_on(kind: str) -> None:
         step(resumed, second, number)
     assert all(torch.equal(*pair) for pair in zip(weights, resumed, strict=True))
     assert not torch.equal(weights[0], begun[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_within_the_backward_pass_is_the_same(kind: str) -> None:
+    recipe = make_whole_recipe(Path()).model_copy(update={"optimizer": kind})
+    (weights, optimizer), (fused, within) = start(kind), start(kind)
+    for number in range(4):
+        step(weights, optimizer, number)
+        target = torch.Generator().manual_seed(number)
+        with stepping_in_backward(within, recipe):
+            for weight in fused:
+                pull = weight.detach() - torch.randn(weight.shape, generator=target)
+                torch.autograd.backward((weight * pull).sum())
+                assert weight.grad is None
+    for one, other in zip(weights, fused, strict=True):
+        assert torch.equal(one, other)
+        kept, moments = read_moments(optimizer, one), read_moments(within, other)
+        assert kept.keys() == moments.keys()
+        assert all(torch.equal(moment, moments[name]) for name, moment in kept.items())
 
 
 @pytest.mark.skipif(not HAS_8BIT, reason="the package bitsandbytes is not installed")

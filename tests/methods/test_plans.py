@@ -45,7 +45,8 @@ def as_forecast(plan: Plan) -> int | None:
 
 def said(plan: Plan) -> str:
     kept = "blocks" if plan.offload == "blocks" else plan.quantization
-    return f"{kept} {plan.checkpointing}{' compiled' if plan.compiled else ''}"
+    how = f"{' fused' if plan.fused_backward else ''}{' compiled' if plan.compiled else ''}"
+    return f"{kept} {plan.checkpointing}{how}"
 
 
 def list_said(recipe: Finetune, machine: Machine) -> list[str]:
@@ -215,6 +216,33 @@ def test_nothing_leaves_the_device_where_that_is_asked_for() -> None:
 def test_what_learns_is_neither_quantised_nor_sent_away() -> None:
     assert list_said(DreamBooth(), card(24)) == ["none none", "none segments", "none whole"]
     assert said(take(2, TextualInversion()).plan) == "blocks whole"
+
+
+def test_gradients_are_freed_at_once_before_anything_computes_again() -> None:
+    free = DreamBooth(max_gradient_norm=0.0)
+    assert list_said(free, card(24)) == [
+        "none none",
+        "none none fused",
+        "none segments fused",
+        "none whole fused",
+    ]
+    assert list_said(free, card(24, compiles=True))[:4] == [
+        "none none compiled",
+        "none none",
+        "none none fused compiled",
+        "none none fused",
+    ]
+    asked = DreamBooth(max_gradient_norm=0.0, fused_backward="yes", checkpointing="segments")
+    assert list_said(asked, card(24)) == ["none segments fused"]
+    for recipe in (
+        DreamBooth(max_gradient_norm=0.0, fused_backward="no"),
+        DreamBooth(max_gradient_norm=0.0, accumulation=2),
+    ):
+        assert list_said(recipe, card(24)) == ["none none", "none segments", "none whole"]
+    half = FIRST.model_copy(update={"precision": "fp16"})
+    for first, machine in ((half, card(24)), (FIRST, replace(card(24), processes=2))):
+        assert not any(plan.fused_backward for plan in list_plans(first, free, machine))
+    assert "gradients freed at once" in describe(Choice(list_plans(FIRST, asked, card(24))[0]), None)
 
 
 def test_only_what_is_installed_is_considered() -> None:

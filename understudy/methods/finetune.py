@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from understudy.bases.base import Base
 from understudy.events import Notify
+from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.computing.graphs import CapturedLoss
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.computing.processes import ALONE, Processes, find_processes
@@ -22,8 +24,6 @@ from understudy.methods.questions import Question, find_loss
 from understudy.methods.reviewing import Review
 from understudy.recipes import Finetune
 from understudy.runs import Run
-
-MAX_GRADIENT_NORM = 1.0
 
 WriteWeights = Callable[[Mapping[str, Tensor], Path], None]
 """Writes trained tensors, by name, into a checkpoint's folder in the form that drawing needs."""
@@ -70,8 +70,10 @@ def finetune(
         made = number + 1
         return [figures]
 
+    optimizer, is_fused = tuning.training.optimizer, base.plan.fused_backward
     try:
-        learn_at_once([Member(tuning, run)], make_step, recipe, review, notify)
+        with stepping_in_backward(optimizer, recipe) if is_fused else nullcontext():
+            learn_at_once([Member(tuning, run)], make_step, recipe, review, notify)
     finally:
         if made < recipe.steps:  # after the last step the others are gone
             tuning.release()
@@ -102,6 +104,7 @@ class Tuning:
                 # What has learned enough takes no part in backward, nor in the norm of the gradients.
                 for weight in part.weights.values():
                     weight.requires_grad_(number < part.steps)
+        self.set_rates(number)
         figures = self.processes.add_up(self._trained, self._add_gradients(number))
         self.apply_gradients(number)
         return figures
@@ -125,12 +128,15 @@ class Tuning:
         """What the denoiser is asked in a batch; each step has as many as the recipe accumulates."""
         return ask(self.base, self.examples, self.condition, self.decks.deal(batch), self.recipe, batch)
 
-    def apply_gradients(self, number: int) -> None:
-        """Move the weights by the gradients that the step `number` left on them."""
-        optimizer = self.training.optimizer
-        for part, group in zip(self.parts, optimizer.param_groups, strict=True):
+    def set_rates(self, number: int) -> None:
+        """Set the learning rates of the step `number`, before a fused backward pass may move weights."""
+        for part, group in zip(self.parts, self.training.optimizer.param_groups, strict=True):
             group["lr"] = part.learning_rate * _share_of_rate(self.recipe, number)
-        self.scale.step(optimizer, self._trained, MAX_GRADIENT_NORM)
+
+    def apply_gradients(self, number: int) -> None:
+        """Move the weights by the gradients that the step `number` left on them, after `set_rates`."""
+        optimizer = self.training.optimizer
+        self.scale.step(optimizer, self._trained, self.recipe.max_gradient_norm)
         optimizer.zero_grad()
         if self.training.average:
             self.training.update_average(self.recipe.averaging, number + 1)

@@ -18,6 +18,8 @@ from understudy.domain import Character
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
+from understudy.launched import count_launched
+from understudy.methods.computing.fused_backward import refuse_several
 from understudy.methods.computing.learning_plans import plan_learning
 from understudy.methods.computing.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.computing.plans import Choice
@@ -134,6 +136,8 @@ def find_plan(
     """The plan that the run was begun with, or a new one; `folder` is where its base lies."""
     if (Path(run) / MANIFEST_FILE).is_file():
         begun = open_run(run).manifest
+        if begun.plan.fused_backward and count_launched() > 1:
+            raise refuse_several()
         return Choice(begun.plan, begun.forecast_bytes, begun.measured_bytes)
     if folder is not None and isinstance(recipe, Finetune):
         return plan_learning(recipe, folder, device, notify, num_together)

@@ -100,6 +100,8 @@ class _JointStep:
 
     def __call__(self, number: int) -> list[dict[str, Tensor]]:
         recipe = self.tunings[0].recipe
+        for tuning in self.tunings:
+            tuning.set_rates(number)
         losses = torch.stack([self._add_gradients(batch) for batch in batches(number, recipe)])
         for tuning in self.tunings:
             tuning.apply_gradients(number)

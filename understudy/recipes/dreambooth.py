@@ -54,6 +54,11 @@ class DreamBooth(Finetune):
     save_as: Literal["difference", "pipeline"] = "difference"
     """What is kept: the difference from the base, or a whole pipeline that other tools open."""
 
+    fused_backward: Literal["auto", "yes", "no"] = "auto"
+    """Move each weight within the backward pass and free its gradient at once, for less memory by nearly all
+    gradients and the same weights. Asks for max_gradient_norm 0, accumulation 1, no fp16 and one process.
+    auto: where these are so, what the graphics card's memory asks for."""
+
     # Each is as large as the denoiser: with the default steps one in the middle and the last are kept.
     snapshot_every: int = Field(200, ge=1)
     """Steps between weights that are kept for good and shown to the reviewer."""
@@ -63,3 +68,20 @@ class DreamBooth(Finetune):
         if self.offload in LEAVES:
             raise ValueError(f"offload {self.offload} is for a denoiser that does not learn: take encoders")
         return self
+
+    @model_validator(mode="after")
+    def _frees_what_it_can(self) -> Self:
+        if self.fused_backward == "yes" and self.keeps_gradients:
+            raise ValueError(f"fused_backward frees each gradient at once, {self.keeps_gradients}")
+        return self
+
+    @property
+    def keeps_gradients(self) -> str | None:
+        """What needs all gradients after the backward pass, and what would not; None where nothing does."""
+        if self.max_gradient_norm > 0:
+            return "but max_gradient_norm asks for the norm of all: set it to 0"
+        if self.accumulation > 1:
+            return "but accumulation adds those of several batches: set it to 1"
+        if self.precision == "fp16":
+            return "but fp16 may overflow, which is known when all are there: take precision bf16 or fp32"
+        return None

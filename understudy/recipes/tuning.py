@@ -123,6 +123,9 @@ class Finetune(Computing):
     weight_decay: float = Field(0.0, ge=0)
     """Pull of the trained weights towards zero."""
 
+    max_gradient_norm: float = Field(1.0, ge=0)
+    """Scale all gradients of a step down where their norm together is larger; 0 takes them as they are."""
+
     paper_jitter: Share = 0.0
     """How far a variant's paper may go towards any other colour, as a share of the way."""
 

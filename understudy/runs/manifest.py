@@ -49,6 +49,9 @@ class Plan(_Frozen):
     compiled: bool = False
     """Whether the denoiser's repeated blocks are compiled."""
 
+    fused_backward: bool = False
+    """Whether each weight moves within the backward pass, and its gradient is freed at once."""
+
     captured: bool = False
     """Whether a step is captured as a CUDA graph, if that succeeds."""
 

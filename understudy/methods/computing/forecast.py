@@ -8,6 +8,7 @@ room for its libraries, for what kernels put aside, and for gaps: `plans.RESERVE
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from math import ceil, prod
@@ -30,6 +31,7 @@ from understudy.methods.class_pictures import batch_of
 from understudy.methods.computing.alive import Alive, Autocast, flash_attention
 from understudy.methods.computing.checkpointing import checkpoint_blocks
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.fused_backward import freeing_gradients
 from understudy.methods.computing.kept import count_spared
 from understudy.methods.encoding import ENCODE_BATCH
 from understudy.methods.questions import Question, find_loss
@@ -89,11 +91,12 @@ class Forecaster:
         # Of a batch that does not part evenly the first has most.
         share = recipe.model_copy(update={"batch": ceil(recipe.batch / processes)})
         self._folder, self._recipe, self._processes = folder, share, processes
-        self._seen: dict[tuple[str, str, bool, bool], _Seen] = {}
+        self._seen: dict[tuple[str, bool, str, bool, bool], _Seen] = {}
 
     def __call__(self, plan: Plan) -> Forecast:
         """The bytes that learning takes if it computes as `plan` says."""
-        key = (plan.precision, plan.checkpointing, plan.offload == "none", plan.compiled)
+        blocks = (plan.checkpointing, plan.compiled, plan.fused_backward)
+        key = (plan.precision, plan.offload == "none", *blocks)
         if key not in self._seen:
             self._seen[key] = _dry_run(self._folder, self._recipe, plan)
         seen, leaves = self._seen[key], plan.offload != "none"
@@ -131,7 +134,8 @@ def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
         prompts = shape_prompts(folder, recipe.batch, DTYPES[plan.precision])
         noisy = latents.new_empty(recipe.batch, *latents.shape[1:])
         question = make_question(base, noisy, prompts, learns_word(recipe))
-        with Alive([*own, *learned.values()]) as alive:
+        freeing = freeing_gradients(learned.values()) if plan.fused_backward else nullcontext()
+        with freeing, Alive([*own, *learned.values()]) as alive:
             computing.run(lambda: run_dry(base, question))
         spared = _count_spared(base, plan, computing, question)
     return _Seen(

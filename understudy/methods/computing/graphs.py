@@ -29,16 +29,18 @@ Capture = Callable[[nn.Module, tuple[Tensor, ...]], Callable[..., Tensor]]
 def can_capture(plan: Plan, recipe: Finetune) -> bool:
     """Whether nothing of how a small base learns by the recipe forbids to capture a step.
 
-    Words that are read in a step have changing lengths; weights that travel, blocks that compute again or are
+    Gradients that are captured have their place for good, and are never freed. Words that are read in a step
+    have changing lengths; weights that travel, blocks that compute again or are
     compiled are not where they were captured. A replay writes gradients to where the last one did, so that
     those of several batches would not add up.
     """
     is_plain = (plan.offload, plan.checkpointing, plan.quantization) == ("none", "none", "none")
+    is_plain &= not (plan.compiled or plan.fused_backward)
     reads_once = isinstance(recipe, Adapting | DreamBooth) and not recipe.text_learning_rate
     if isinstance(recipe, Adapting):
         reads_once &= not recipe.vectors
     on_card = plan.device.startswith("cuda")
-    return on_card and is_plain and not plan.compiled and reads_once and recipe.accumulation == 1
+    return on_card and is_plain and reads_once and recipe.accumulation == 1
 
 
 def capture(module: nn.Module, like: tuple[Tensor, ...]) -> Callable[..., Tensor]:

@@ -16,9 +16,19 @@ from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.launched import count_launched
 from understudy.methods.computing.forecast import Forecast, Forecaster
+from understudy.methods.computing.fused_backward import check_fused
 from understudy.methods.computing.graphs import can_capture
 from understudy.methods.computing.planning import choose_plan, following, has_compiler, is_small
-from understudy.methods.computing.plans import Choice, Machine, TooSmall, describe, list_plans, pick, refuse
+from understudy.methods.computing.plans import (
+    GIB,
+    Choice,
+    Machine,
+    TooSmall,
+    describe,
+    list_plans,
+    pick,
+    refuse,
+)
 from understudy.methods.computing.trial_step import measure_peak
 from understudy.recipes import Finetune, LearnsWord
 from understudy.runs import Plan
@@ -36,6 +46,7 @@ def plan_learning(
     first = choose_plan(folder, device, recipe.precision)
     usable = find_usable(first.device)
     _check_shards(recipe, count_launched())
+    check_fused(recipe, first.precision, count_launched())
     if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
         check_quantization(recipe.quantization, usable)
     first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
@@ -80,6 +91,7 @@ def preview_plans(
     precision = "bf16" if recipe.precision == "auto" else recipe.precision
     first = Plan(device="cuda", precision=precision, threads=1, offload="encoders")
     _check_shards(recipe, processes)
+    check_fused(recipe, precision, processes)
     machine = Machine(memory_bytes or 0, frozenset(MODULES), False, processes)
     forecast = Forecaster(folder, recipe, processes)
     found: list[Preview] = []
@@ -116,7 +128,19 @@ def refuse_all(small: TooSmall, machine: Machine, recipe: Finetune, folder: Path
         return Forecaster(folder, smaller, machine.processes)(frugal).peak
 
     own = recipe.resolution_px or open_hollow(folder, frugal).size_px
-    return refuse(small, machine, recipe, own, peak_at)
+    return refuse(small, machine, recipe, own, peak_at, _unclipped(machine, recipe, folder, first))
+
+
+def _unclipped(machine: Machine, recipe: Finetune, folder: Path, first: Plan) -> list[str]:
+    """What is left where only clipping keeps all gradients, if it fits; it changes what is learned."""
+    loose = recipe.model_copy(update={"max_gradient_norm": 0.0})
+    frugal = list_plans(first, loose, machine)[-1]
+    if not frugal.fused_backward or not recipe.max_gradient_norm:
+        return []
+    peak = Forecaster(folder, loose, machine.processes)(frugal).peak
+    if peak > machine.budget:
+        return []
+    return [f"take --max-gradient-norm 0, so that gradients can be freed at once ({peak / GIB:.1f} GiB)"]
 
 
 def _check_shards(recipe: Finetune, processes: int) -> None:

@@ -32,9 +32,13 @@ class LossScale:
     def step(
         self, optimizer: torch.optim.Optimizer, weights: Sequence[nn.Parameter], max_norm: float
     ) -> None:
-        """Move the weights by their gradients, of a norm of at most `max_norm`, unless these overflowed."""
+        """Move the weights by their gradients, unless these overflowed.
+
+        They are scaled down to a norm of at most `max_norm`, or taken as they are where it is 0.
+        """
         self._scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(weights, max_norm)
+        if max_norm:
+            nn.utils.clip_grad_norm_(weights, max_norm)
         self._scaler.step(optimizer)
         self._scaler.update()
 

@@ -1,11 +1,13 @@
 """Which plan a run takes: of those that fit the machine the fastest, in the order in which they are tried.
 
     1. the base whole in its precision, its repeated blocks compiled where that pays
-    2. every other block computed again (checkpointing segments), then every block (whole)
-    3. where several processes learn, its blocks shared between them (offload shards), with the same three
-    4. the denoiser in int8, with the same three
-    5. in nf4, with the same three
-    6. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
+    2. where a whole denoiser learns and nothing asks for all its gradients, the same with each freed at once
+       (a fused backward pass), as all that follow then are
+    3. every other block computed again (checkpointing segments), then every block (whole)
+    4. where several processes learn, its blocks shared between them (offload shards), with the same three
+    5. the denoiser in int8, with the same three
+    6. in nf4, with the same three
+    7. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
 
 each with the prompts read on the device or, where that alone does not fit, on the CPU: once, in minutes.
 
@@ -24,11 +26,13 @@ from understudy.bases.choosing.machine import RESERVE
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
 from understudy.methods.computing.forecast import Forecast, reads_in_steps
+from understudy.methods.computing.fused_backward import can_fuse
 from understudy.recipes import (
     LEAVES,
     Adapting,
     Checkpointing,
     Computing,
+    DreamBooth,
     Finetune,
     LearnsWord,
     Offload,
@@ -88,13 +92,15 @@ def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
         quantizer = next((one for one in CAN[quantization] if one in machine.quantizers), None)
         if quantization != "none" and quantizer is None:
             continue
-        for checkpointing in _checkpointings(recipe, offload, quantizer):
+        is_fused = _fusings(first, recipe, machine.processes)
+        for checkpointing, fused in _frugal(_checkpointings(recipe, offload, quantizer), is_fused):
             plan = first.model_copy(
                 update={
                     "quantization": quantization,
                     "quantizer": quantizer,
                     "checkpointing": checkpointing,
                     "offload": offload,
+                    "fused_backward": fused,
                 }
             )
             is_plain = quantization == "none" and offload not in LEAVES
@@ -133,6 +139,21 @@ def _checkpointings(
     return ("whole",) if is_whole else get_args(Checkpointing)
 
 
+def _fusings(first: Plan, recipe: Finetune, processes: int) -> tuple[bool, ...]:
+    """Whether gradients are freed at once: first what keeps them, unless it is asked for."""
+    if not can_fuse(recipe, first.precision, processes):
+        return (False,)
+    return (True,) if isinstance(recipe, DreamBooth) and recipe.fused_backward == "yes" else (False, True)
+
+
+def _frugal(
+    checkpointings: Sequence[Checkpointing], fusings: Sequence[bool]
+) -> Iterator[tuple[Checkpointing, bool]]:
+    """The first with both, the others with the more frugal alone, since that costs less time than they do."""
+    yield from ((checkpointings[0], fused) for fused in fusings)
+    yield from ((one, fusings[-1]) for one in checkpointings[1:])
+
+
 def pick(plans: Sequence[Plan], machine: Machine, forecast: Forecasting, measure: Measuring) -> Choice:
     """The first plan that fits; raises `TooSmall` where none does."""
     least: int | None = None
@@ -150,15 +171,24 @@ def pick(plans: Sequence[Plan], machine: Machine, forecast: Forecasting, measure
 
 
 def refuse(
-    small: TooSmall, machine: Machine, recipe: Computing, own_px: int, peak_at: Callable[[int], int]
+    small: TooSmall,
+    machine: Machine,
+    recipe: Computing,
+    own_px: int,
+    peak_at: Callable[[int], int],
+    others: Sequence[str] = (),
 ) -> UserError:
-    """What the user is told where nothing fits, and what would: `peak_at` is the peak at a side in pixels."""
+    """What the user is told where nothing fits, and what would.
+
+    `peak_at` is the peak at a side in pixels; `others` are ways that the base and the recipe alone leave.
+    """
     ways = []
-    for name in ("checkpointing", "quantization", "offload"):
-        if recipe.model_dump().get(name, "auto") != "auto":
-            ways.append(f"leave out --{name}")
+    for name in ("checkpointing", "quantization", "offload", "fused_backward"):
+        if recipe.model_dump().get(name, "auto") not in ("auto", "yes"):
+            ways.append(f"leave out --{name.replace('_', '-')}")
     if isinstance(recipe, LearnsWord) and not machine.quantizers and recipe.quantization == "auto":
         ways.append("pip install 'understudy[8bit]', which allows a quantised base")
+    ways += others
     for side in (3 * own_px // 4, own_px // 2):
         cell = side // 64 * 64
         if cell and (peak := peak_at(cell)) <= machine.budget:
@@ -194,6 +224,8 @@ def say(plan: Plan) -> str:
         said.append("blocks fetched when they compute")
     if plan.readers == "cpu":
         said.append("prompts read on the CPU")
+    if plan.fused_backward:
+        said.append("gradients freed at once")
     if plan.compiled:
         said.append("compiled")
     return ", ".join(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from understudy.bases.placing import place_denoiser
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
 from understudy.methods.computing.forecast import learns_word, reads_in_steps, word_readers
+from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.computing.loss_scale import LossScale
-from understudy.methods.finetune import MAX_GRADIENT_NORM
 from understudy.methods.optimizers import make_optimizer
 from understudy.recipes import DreamBooth, Finetune
 from understudy.runs import Plan
@@ -64,11 +65,12 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
         compute_as_planned(base, folder)
         scale = LossScale(plan.device, plan.precision)
         optimizer = make_optimizer([{"params": weights, "lr": 0.0}], recipe) if weights else None
-        for _ in range(NUM_STEPS):
-            run_dry(base, make_question(base, noisy, prompts, learns_word(recipe)), scale)
-            if optimizer is not None:
-                scale.step(optimizer, weights, MAX_GRADIENT_NORM)
-                optimizer.zero_grad()
+        with stepping_in_backward(optimizer, recipe) if optimizer and plan.fused_backward else nullcontext():
+            for _ in range(NUM_STEPS):
+                run_dry(base, make_question(base, noisy, prompts, learns_word(recipe)), scale)
+                if optimizer is not None:
+                    scale.step(optimizer, weights, recipe.max_gradient_norm)
+                    optimizer.zero_grad()
         del average
 
 
