@@ -66,8 +66,8 @@ def test_other_heroes_are_refused(judge: PuppetJudge) -> None:
     for seed in SEEDS:
         other = hero(seed + 20)
         found += verdicts(judge, hero(seed), [shown(other, p) for p in prompts_of(other)])
-    # 2% over 240 pictures of twelve heroes (docs/log.md); the judge before let 12% pass and would fail.
-    assert share(found) <= 0.1
+    # None of 240 pictures of twelve heroes (docs/log.md).
+    assert share(found) <= 0.03
     assert sum(verdict.same_character for verdict in found) / len(found) <= 0.1
 
 
@@ -80,7 +80,7 @@ def test_the_right_hero_in_another_scene_is_refused(judge: PuppetJudge) -> None:
 
 
 def test_damage_and_a_changed_part_are_noticed(judge: PuppetJudge) -> None:
-    """Measured on heroes 20 to 31: 95% of the damaged pictures, 85% of those with one changed part."""
+    """Measured on heroes 20 to 31: 98% of the damaged pictures, 95% of those with one changed part."""
     broken, changed = [], []
     for seed in SEEDS:
         of, rng = hero(seed), random.Random(seed)
@@ -100,8 +100,9 @@ def test_damage_and_a_changed_part_are_noticed(judge: PuppetJudge) -> None:
             for other, wish, good, bad in zip(others, scenes, whole, found, strict=True)
             if difference(of, other, wish, 11) >= 80
         ]
-    assert sum(broken) / len(broken) >= 0.8
-    assert sum(changed) / len(changed) >= 0.65
+    assert sum(broken) / len(broken) >= 0.85
+    # 85% by the judge before.
+    assert sum(changed) / len(changed) >= 0.88
 
 
 def test_unread_wishes_are_named_and_any_size_is_judged(judge: PuppetJudge) -> None:
