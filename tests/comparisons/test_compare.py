@@ -210,6 +210,27 @@ def test_a_changed_file_adds_what_is_new_and_names_what_is_left(ask: Ask, tmp_pa
 
 
 @pytest.mark.usefixtures("untrained_judge")
+def test_what_a_release_with_fewer_knobs_learned_is_known_again(ask: Ask, tmp_path: Path) -> None:
+    out, path = tmp_path / "out", ask(PROMPT_ONLY, names=("Pip",))
+    run(path, out)
+    (folder,) = (out / "runs" / "pip").iterdir()
+    recipe = folder / "recipe.toml"
+    lines = recipe.read_text().splitlines(keepends=True)
+    recipe.write_text("".join(line for line in lines if not line.startswith("trial_steps")))
+    assert len(recipe.read_text()) < sum(map(len, lines))
+    older = folder.rename(folder.with_name("prompt-only-seed-0-abcdef"))
+    events: list[Event] = []
+    run(path, out, events)
+    assert count_drawn(events) == 0
+    assert list((out / "runs" / "pip").iterdir()) == [older]
+
+    # Another knob is another run still.
+    run(ask(PROMPT_ONLY.replace("a creature", "a girl"), names=("Pip",)), out, events)
+    assert count_drawn(events) == 4
+    assert len(list((out / "runs" / "pip").iterdir())) == 2
+
+
+@pytest.mark.usefixtures("untrained_judge")
 def test_another_judge_judges_again_what_was_drawn(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

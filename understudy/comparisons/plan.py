@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from understudy.domain import Character, Drawing, UserError
 from understudy.drawings.read import read_character
 from understudy.events import Notify, ignore
 from understudy.recipes import DrawSettings, Recipe
-from understudy.runs import MANIFEST_FILE, record_drawings
+from understudy.runs import MANIFEST_FILE, DrawingRecord, Run, open_run, record_drawings
 from understudy.world.heroes import drawings, hero
 
 RUNS = "runs"
@@ -122,8 +123,7 @@ def _runs(
 ) -> Iterator[PlannedRun]:
     for seed in row.learning_seeds or comparison.learning_seeds:
         recipe = row.recipe(comparison.base, seed)
-        name = f"{slug(row.title)}-seed-{seed}-{_digest(recipe, character)}"
-        folder = out / RUNS / name_of(entry) / name
+        folder = _folder(out / RUNS / name_of(entry), f"{slug(row.title)}-seed-{seed}-", recipe, character)
         yield PlannedRun(
             entry=entry,
             row=row,
@@ -139,13 +139,30 @@ def _runs(
         )
 
 
-def _digest(recipe: Recipe, character: Character) -> str:
-    """Part of a run's name: another recipe under the same label, and other drawings, are another run."""
+def _folder(parent: Path, label: str, recipe: Recipe, character: Character) -> Path:
+    """Where a run lies: another recipe under the same label, and other drawings, are another run.
+
+    Its name was made when it was begun, maybe by a release that did not have some knob yet.
+    """
+    digest = _digest(recipe, character.name, character.noun, record_drawings(character))
+    for folder in sorted(parent.glob(f"{label}*")):
+        with suppress(UserError):  # of a damaged one, which is told when it is wanted
+            if (folder / MANIFEST_FILE).is_file() and digest == _digest_of(open_run(folder)):
+                return folder
+    return parent / f"{label}{digest}"
+
+
+def _digest_of(run: Run) -> str:
+    begun = run.manifest
+    return _digest(run.recipe, begun.name, begun.noun, begun.drawings)
+
+
+def _digest(recipe: Recipe, name: str, noun: str, records: Sequence[DrawingRecord]) -> str:
     knobs = recipe.model_dump(mode="json")
     if "base" in knobs:
         knobs["base"] = Path(knobs["base"]).name  # it may be moved
-    drawn = [(one.caption, one.sha256) for one in record_drawings(character)]
-    said = json.dumps([knobs, character.name, character.noun, drawn], sort_keys=True)
+    drawn = [(one.caption, one.sha256) for one in records]
+    said = json.dumps([knobs, name, noun, drawn], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:6]
 
 
