@@ -31,6 +31,7 @@ format: $(READY)
 # torch comes first, at its pinned release, so that nothing else chooses another build of it.
 $(READY): pyproject.toml requirements/pins.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, then run make again." >&2; exit 2; }
+	@echo "Setting up .venv: about 2 GB, which takes a few minutes." >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements/pins.txt)"
 	$(BIN)/python -m pip install --quiet -r requirements/pins.txt

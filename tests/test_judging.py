@@ -122,7 +122,7 @@ def test_a_painter_that_ignores_the_words_is_not_judged_by_them(
     events: list[Event] = []
     prompts = ["a picture of Mo sad", "a picture of Mo playing tennis"]
     report = judge(run, prompts, 2, 0, DrawSettings(steps=1), likes_waving, events.append, device="cpu")
-    assert (report.quality_ratio, report.same_character, report.num_ignoring) == (1.0, 1.0, 4)
+    assert (report.quality_ratio, report.same_character, report.num_ignoring) == (0.0, 1.0, 4)
     assert (report.attributes, report.by_attribute, report.not_judged) == (None, {}, {})
     assert "ignores the words" in report.text()
     assert "drift" not in report.measures
@@ -130,7 +130,7 @@ def test_a_painter_that_ignores_the_words_is_not_judged_by_them(
     assert sum("ignores the words" in event.text for event in events if isinstance(event, Note)) == 1
     lines = [json.loads(line) for line in (run.folder / VERDICTS_FILE).read_text().splitlines()]
     assert [(line["follows_text"], line["attributes"], line["passed"]) for line in lines] == [
-        (False, {}, True)
+        (False, {}, False)
     ] * 4
     assert read_record(run.pictures / lines[0]["picture"])["follows_text"] == "no"
 
@@ -138,4 +138,4 @@ def test_a_painter_that_ignores_the_words_is_not_judged_by_them(
 def test_a_prompt_without_the_character_is_told(run: Run) -> None:
     events: list[Event] = []
     quick(run, ["Momo waving"], events.append)
-    assert [event.text.split()[-1] for event in events if isinstance(event, Note)] == ["it."]
+    assert [event.text.split()[-1] for event in events if isinstance(event, Note)] == ["anybody."]

@@ -143,9 +143,9 @@ class Verdict:
     def passed(self) -> bool:
         """True if it is the same character, all that was asked for is right, and nothing is damaged.
 
-        What cannot be judged is never right, but where the words were ignored they count for nothing.
+        What cannot be judged is never right, and so nothing is where the words were ignored.
         """
-        right = not self.follows_text or (all(self.attributes.values()) and not self.not_judged)
+        right = self.follows_text and all(self.attributes.values()) and not self.not_judged
         return self.same_character and right and not self.damaged
 
 

@@ -91,7 +91,7 @@ def judge_sitting(
     wishes = [prompt.replace("{name}", character.name) for prompt in sitting.prompts]
     for wish in wishes:
         if not says_name(wish, character.name):
-            notify(Note(f"{wish!r} does not say {character.name}, so its pictures will not show it."))
+            notify(Note(f"{wish!r} does not say {character.name}, so its pictures may show anybody."))
     scenes = seeded_scenes(wishes, sitting.count, sitting.seed)
     embedded = PuppetJudge()
     paths = draw(

@@ -22,6 +22,18 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_run_that_is_not_there_is_refused_before_anything_large_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from understudy.cli import run_command; "
+        f"run = {str(tmp_path / 'none')!r}; "
+        "codes = [run_command([verb, run]) for verb in ('judge', 'sheet', 'report')]; "
+        "print(codes, sorted({'torch', 'diffusers', 'transformers', 'cv2'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[2, 2, 2] []"
+    assert result.stderr.count("There is no run in") == 3
+
+
 def test_help_lists_the_verbs_in_the_order_of_the_work_and_cuts_no_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

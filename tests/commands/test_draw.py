@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.commands.calling import PROMPT
 from understudy.cli import run_command
+from understudy.commands.verb import warn_if_unread
 from understudy.provenance import read_record
 
 
@@ -57,6 +58,15 @@ def test_draw_says_when_the_prompt_leaves_the_character_out(
         arguments = ["--count", "1", "--steps", "1", "--out", str(tmp_path)]
         assert run_command(["draw", str(run), prompt, *arguments]) == 0
         assert ("does not say Mo" in capsys.readouterr().err) == is_left_out
+
+
+def test_wishes_that_the_small_base_has_no_words_for_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_if_unread(["a picture of Mo eating a sandwich", "a portrait of Mo, smiling"], "Mo")
+    assert capsys.readouterr().err == ""
+    warn_if_unread(["a picture of Mo riding a bicycle", "Mo waving"], "Mo")
+    said = capsys.readouterr().err
+    assert "'riding bicycle'" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.usefixtures("untrained_judge")

@@ -56,6 +56,16 @@ def test_muon_learns(tmp_path: Path) -> None:
     assert loss(model) < 0.5 * loss(make_model())
 
 
+def test_a_part_that_no_gradient_reaches_is_refused(tmp_path: Path) -> None:
+    model = make_model()
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        return model[2](model[1](model[0](DATA)).detach()).square().mean(), {}
+
+    with pytest.raises(RuntimeError, match=r"No gradient reaches 0\.weight and 0 more"):
+        train(tmp_path, model, muon_for(model, 1e-2), loss_of, lambda step: 1e-2, 10)
+
+
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
 def test_orthogonal_keeps_directions_and_evens_sizes(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))

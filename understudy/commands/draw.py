@@ -9,7 +9,7 @@ import click
 from understudy.commands.verb import (
     COUNT,
     FILE,
-    FOLDER,
+    RUN,
     STRENGTH,
     DrawVerb,
     given,
@@ -17,11 +17,12 @@ from understudy.commands.verb import (
     say,
     seed_option,
     warn_if_left_out,
+    warn_if_unread,
 )
 
 
 @click.command(cls=DrawVerb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.argument("prompt", required=False)
 @click.option("--prompts", type=FILE, help="A text file instead of PROMPT, one prompt a line.")
 @click.option("--count", type=COUNT, help="How many pictures of each prompt. [default: 4]")
@@ -58,15 +59,19 @@ def draw(
     """
     from understudy import cutting, flattening, picking, pictures
     from understudy.options import draw_settings
+    from understudy.recipes import PUPPET
     from understudy.runs import open_run
     from understudy.terminal import listening
 
     _refuse_pairs(count, best, of, source, strength, grid)
     asked = draw_settings(run, given(**settings))
-    name = open_run(run).manifest.name
+    begun = open_run(run).manifest
+    name = begun.name
     wishes = _wishes(prompt, prompts, name)
     sketch = pictures.read_sketch(source, strength or pictures.STRENGTH) if source else None
     warn_if_left_out(wishes, name)
+    if begun.base == PUPPET:
+        warn_if_unread(wishes, name)
     with listening() as notify:
         if best is not None:
             paths = picking.draw_best(run, wishes, best, of or 4, seed, asked, out, notify, sketch=sketch)

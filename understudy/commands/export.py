@@ -7,11 +7,11 @@ from typing import Literal
 
 import click
 
-from understudy.commands.verb import COUNT, FILE, FOLDER, Verb, say
+from understudy.commands.verb import COUNT, FILE, RUN, Verb, say
 
 
 @click.command(cls=Verb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.option(
     "--format",
     "form",

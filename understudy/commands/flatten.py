@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import FILE, FOLDER, OUT, Verb, say
+from understudy.commands.verb import FILE, OUT, RUN, Verb, say
 
 
 @click.command(cls=Verb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.argument("pictures", type=FILE, nargs=-1, required=True)
 @click.option("--out", type=OUT, help="The folder to write to. [default: beside each picture]")
 def flatten(run: Path, pictures: tuple[Path, ...], out: Path | None) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FILE, FOLDER, Verb, given, json_option, say_next, seed_option
+from understudy.commands.verb import COUNT, FILE, RUN, Verb, given, json_option, say_next, seed_option
+
+FEW = 0.5
+"""Where less than this share is right, it is said where to read what helps."""
 
 
 class JudgeVerb(Verb):
@@ -31,7 +34,7 @@ class JudgeVerb(Verb):
 
 
 @click.command(cls=JudgeVerb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.option("--prompts", type=FILE, help="A text file, one prompt a line. [default: the study's thirteen]")
 @click.option("--count", type=COUNT, default=3, show_default=True, help="How many pictures of each prompt.")
 @seed_option
@@ -72,4 +75,6 @@ def judge(
         click.echo(json.dumps(figures, indent=2))
         return
     click.echo(report.text())
+    if report.quality_ratio < FEW and not report.num_ignoring:
+        click.echo("Few are right: the README says what helps, under 'When pictures are bad'.", err=True)
     say_next("See them on a page", "report", str(run))

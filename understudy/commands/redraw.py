@@ -9,7 +9,7 @@ import click
 from understudy.commands.verb import (
     COUNT,
     FILE,
-    FOLDER,
+    RUN,
     STRENGTH,
     DrawVerb,
     given,
@@ -21,7 +21,7 @@ from understudy.commands.verb import (
 
 
 @click.command(cls=DrawVerb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.argument("picture", type=FILE)
 @click.argument("prompt")
 @click.option("--mask", type=FILE, help="A picture of the same size: white where to draw, black elsewhere.")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import FILE, FOLDER, Verb, say
+from understudy.commands.verb import FILE, RUN, Verb, say
 
 
 @click.command(cls=Verb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.option("--out", type=FILE, help="The page to write. [default: RUN/report.html]")
 def report(run: Path, out: Path | None) -> None:
     """Write a page that shows what came of RUN.

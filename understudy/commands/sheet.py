@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from understudy.commands.verb import COUNT, FOLDER, OUT, DrawVerb, given, say, seed_option
+from understudy.commands.verb import COUNT, OUT, RUN, DrawVerb, given, say, seed_option
 
 
 @click.command(cls=DrawVerb)
-@click.argument("run", type=FOLDER)
+@click.argument("run", type=RUN)
 @click.option("--out", type=OUT, help="The folder to write to. [default: RUN/sheet]")
 @click.option(
     "--size", type=click.Choice(["a4", "letter"]), default="a4", show_default=True, help="The paper."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,20 @@ SEED = click.IntRange(0, 2**32 - 1)
 COUNT = click.IntRange(1, 10_000)
 STRENGTH = click.FloatRange(0, 1, min_open=True)
 
+
+class RunFolder(click.Path):
+    """The folder of a run; where there is none, that is said before anything large is imported."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """The path; raises `UserError` as `open_run` does."""
+        from understudy.runs import open_run
+
+        return open_run(Path(os.fsdecode(super().convert(value, param, ctx)))).folder
+
+
+RUN = RunFolder(path_type=Path)
 drawings_argument = click.argument("drawings", type=FOLDER, nargs=-1, required=True)
 name_option = click.option("--name", required=True, help="What your prompts will call the character.")
 noun_option = click.option(
@@ -113,4 +128,18 @@ def warn_if_left_out(prompts: Sequence[str], name: str) -> None:
         words = [word.strip(".,;:!?\"'") for prompt in silent for word in prompt.split()]
         alike = get_close_matches(name.lower(), [word.lower() for word in words], 1, 0.7)
         hint = f" Is {alike[0]!r} misspelt?" if alike else ""
-        click.echo(f"{those} not say {name}, so the pictures will not show it.{hint}", err=True)
+        click.echo(f"{those} not say {name}, so the pictures may show anybody.{hint}", err=True)
+
+
+def warn_if_unread(prompts: Sequence[str], name: str) -> None:
+    """Say so on the error stream where prompts ask for what the small base has no words for."""
+    from understudy.world.captions import parse
+
+    unread = dict.fromkeys(wish for prompt in prompts for wish in parse(prompt, name).not_judged)
+    if unread:
+        wishes = ", ".join(f"{wish!r}" for wish in unread)
+        click.echo(
+            f"The small base has no words for {wishes}, and leaves it out or draws something else: "
+            "the README lists what it can draw.",
+            err=True,
+        )

@@ -45,9 +45,9 @@ def notes_on(plan: Plan, lines: Sequence[Line], reference: Line | None) -> list[
             notes.append("The best of many lines looks better than it is: it was chosen by these pictures.")
     if any(line.words_ignored for line in lines):
         notes.append(
-            f"{IGNORING} This method ignores the words: following is not judged, so its pictures pass "
-            "without it, and its ratio is no match for the others'. Where most of the nearest drawing lies "
-            "in them again, it has learned drawings by heart."
+            f"{IGNORING} This method ignores the words, so nothing that was asked for is right and no "
+            "picture passes. Where most of the nearest drawing lies in them again, it has learned drawings "
+            "by heart."
         )
     if any("energy_wh" in line.means for line in lines):
         given = plan.comparison.grid_intensity

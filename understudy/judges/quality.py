@@ -54,7 +54,9 @@ class QualityReport:
         if self.not_judged:
             lines.append(f"Not judged, and so never right: {', '.join(self.not_judged)}.")
         if self.num_ignoring:
-            lines.append("This method ignores the words, so what was asked for is not judged.")
+            lines.append(
+                "This method ignores the words: nothing that was asked for is right, and none passes."
+            )
         lines += [measure.says for measure in self.measures.values()]
         return "\n".join(lines)
 

@@ -30,7 +30,7 @@ from understudy.world.puppet import Look
 from understudy.world.scenes import Painted, paint, sample_attributes
 
 SHARD = 2048
-STRANGER_SHARE = 0.6
+STRANGER_SHARE = 0.2
 """How many pictures show strangers: a base that knows but five kinds has no shapes for a user's character."""
 NAMED_SHARE = 0.3
 """How many of the rest, and of the strangers, have a name that stands for all their looks."""

@@ -14,6 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+LOOKED_AT = 5
+"""Which step, from where a training begins, is asked whether all of the model learns: layers that begin as
+zeros have let gradients through by then."""
+
 
 def keyed(seed: int, step: int) -> torch.Generator:
     """The CPU generator of one training step."""
@@ -135,6 +139,17 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tenso
     optimiser.load_state_dict(whole)
 
 
+def refuse_idle(model: nn.Module) -> None:
+    """Raise `RuntimeError` where a matrix got no gradient: a wrong backward pass is seen by nothing else."""
+    idle = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.requires_grad and weight.ndim > 1 and (weight.grad is None or not weight.grad.any())
+    ]
+    if idle:
+        raise RuntimeError(f"No gradient reaches {idle[0]} and {len(idle) - 1} more matrices.")
+
+
 def train(
     folder: Path,
     model: nn.Module,
@@ -153,7 +168,8 @@ def train(
     """Run the loop up to `num_steps`, from where the folder's state is.
 
     `loss_of(step)` gives the loss and figures for the log; `check(step)` is called now and then on the
-    averaged weights' holder, e.g. to draw samples.
+    averaged weights' holder, e.g. to draw samples. Raises `RuntimeError` where part of the model learns
+    nothing.
     """
     state = State(folder)
     done, before = state.load(model, optimiser, average)
@@ -163,6 +179,8 @@ def train(
             group["lr"] = rate_of(step)
         loss, figures = loss_of(step)
         torch.autograd.backward(loss)
+        if step == done + LOOKED_AT:
+            refuse_idle(model)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
