@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from understudy.domain import Character, Pixels, UserError
+from understudy.events import Event, Note
 from understudy.methods import learn
 from understudy.pictures import draw
 from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record
@@ -53,6 +54,21 @@ def test_outside_the_mask_every_pixel_stays(run: Run, size: tuple[int, int], tmp
         assert np.array_equal(after[mask == 0], before[mask == 0])
         assert (after[mask > 0] != before[mask > 0]).any(axis=1).mean() > 0.9
     assert not np.array_equal(read(files[0]), read(files[1]))
+
+
+def test_a_picture_much_larger_than_the_base_draws_is_told_to_come_out_softer(
+    run: Run, tmp_path: Path
+) -> None:
+    picture = save(tmp_path / "p.png", noise(64, 64))
+    painted = save(tmp_path / "m.png", np.full((64, 64), 255, np.uint8))
+    large = FAST.model_copy(update={"width": 64, "height": 64})
+    for settings, is_told in ((FAST, True), (large, False)):
+        events: list[Event] = []
+        redraw(
+            run, picture, PROMPT, painted, settings=settings, out=tmp_path, device="cpu", notify=events.append
+        )
+        told = [event.text for event in events if isinstance(event, Note)]
+        assert any("64 x 64 pixels, the base draws 32 x 32" in text for text in told) == is_told
 
 
 def test_the_record_says_what_was_drawn_anew(run: Run, tmp_path: Path) -> None:

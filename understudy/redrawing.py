@@ -12,7 +12,7 @@ from PIL import Image
 from understudy.bases.recommended import suited_settings
 from understudy.domain import Picture, Pixels, Sketch, UserError
 from understudy.drawings.read import read_image
-from understudy.events import Drew, Notify, Step, ignore
+from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.fitting import fit
 from understudy.judges.puppet import PuppetJudge
 from understudy.methods import open_painter
@@ -23,6 +23,8 @@ from understudy.runs import StrPath, open_run
 
 STRENGTH = 0.6
 """From here on, the embedded base loses faces; a larger base stands more."""
+SOFT = 1.5
+"""How many times larger than the base draws a picture may be before that is said."""
 FEATHER = 0.015
 """Over how wide a rim, as a share of the picture's longer side, the new fades in within the mask."""
 
@@ -66,6 +68,9 @@ def redraw(
     with open_painter(opened, None, device, notify, settings.faster) as painter:
         canvas = painter.canvas(settings)
         place = fit((before.shape[1], before.shape[0]), canvas)
+        if max(before.shape[:2]) > SOFT * max(canvas):
+            sizes = f"{before.shape[1]} x {before.shape[0]} pixels, the base draws {canvas[0]} x {canvas[1]}"
+            notify(Note(f"{picture} has {sizes}: what is drawn anew will be softer than the rest."))
         for drawn in painter(scenes, settings, lay_out(sketch, canvas)):
             new = replace(drawn, pixels=place.lift(drawn.pixels))
             files.append(save_picture(_put_in(new, before, where, said), folder, source))
