@@ -193,6 +193,19 @@ def test_palette_has_the_exact_colours_and_their_shares_without_ink_and_paper() 
     )
 
 
+def test_a_small_colour_is_the_characters_where_it_is_always_there() -> None:
+    def body(has_ball: bool) -> Drawing:
+        image = outlined(4, 2)
+        if has_ball:
+            ImageDraw.Draw(image).rectangle((180, 120, 209, 149), "#d94f8c")
+        return drawing(image)
+
+    always, once = (describe([body(at < num) for at in range(4)]).palette for num in (4, 1))
+    assert [swatch.hex for swatch in always] == ["#dc2828", "#d94f8c"]
+    assert 0.004 < always[1].share < 0.01
+    assert [swatch.hex for swatch in once] == ["#dc2828"]
+
+
 def test_smooth_edges_add_no_colours() -> None:
     image = Image.new("RGB", (800, 800), "white")
     ImageDraw.Draw(image).ellipse((100, 100, 700, 700), fill=RED, outline=INK, width=20)

@@ -30,8 +30,11 @@ APART = 0.05
 """Groups of colours nearer than this become one swatch; a colour and its shade lie further apart."""
 MOST_SWATCHES = 12
 LEAST_SHARE = 0.01
+"""What is less is chance, or a mixture, unless most of the drawings have it."""
 PRESENT = 0.004
 """From this share of a drawing's coloured pixels on, a swatch is in the drawing."""
+MOST_DRIFT = 0.02
+"""How far the shades of a small colour may lie apart: below that nobody sees it."""
 
 
 @dataclass(frozen=True)
@@ -127,19 +130,26 @@ def find_palette(pixels: Sequence[Pixels]) -> tuple[Swatch, ...]:
     weights = 1 / sizes[owner] / np.count_nonzero(sizes)  # each drawing weighs the same
     nearest = _nearest(lab, _join(*_cells(lab, weights)))
     totals = np.bincount(nearest, weights)
-    swatches = [
+    swatches = (
         _swatch(everything[nearest == at], lab[nearest == at], owner[nearest == at], sizes)
-        for at in np.argsort(-totals, kind="stable")[:MOST_SWATCHES]
-        if totals[at] >= LEAST_SHARE
-    ]
-    return tuple(swatches)
+        for at in np.argsort(-totals, kind="stable")[: 2 * MOST_SWATCHES]
+        if totals[at] >= PRESENT / 2
+    )
+    return tuple(swatch for swatch in swatches if _is_own(swatch))[:MOST_SWATCHES]
+
+
+def _is_own(swatch: Swatch) -> bool:
+    """Whether it is large, or small and always there, as an eye's or a ball's colour is."""
+    if swatch.share >= LEAST_SHARE:
+        return True
+    return swatch.num_drawings >= max(2, len(swatch.shares) / 2) and swatch.drift < MOST_DRIFT
 
 
 def _swatch(pixels: Pixels, lab: Oklab, owner: NDArray[np.int64], sizes: NDArray[np.int64]) -> Swatch:
     """The swatch of a group of pixels (N, 3); `owner` (N,) numbers their drawings, of `sizes` pixels each."""
     shares = np.bincount(owner, minlength=len(sizes)) / np.maximum(sizes, 1)
     means = [lab[owner == at].mean(axis=0) for at in np.flatnonzero(shares >= PRESENT)]
-    drift = max(float(np.linalg.norm(mean - np.mean(means, axis=0))) for mean in means)
+    drift = max((float(np.linalg.norm(mean - np.mean(means, axis=0))) for mean in means), default=0.0)
     return Swatch(commonest(pixels), float(shares[sizes > 0].mean()), tuple(shares.tolist()), drift)
 
 
