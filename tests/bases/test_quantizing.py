@@ -1,8 +1,7 @@
-"""Weights in few bits: what is refused, and, where a package is there, that a base learns with it."""
+"""Weights in few bits: what is refused, and that a base learns and draws with them."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +23,19 @@ from understudy.methods.computing.plans import Choice
 from understudy.methods.hastening import fuses, hasten, plan_drawing
 from understudy.methods.painting import PipelinePainter
 from understudy.recipes import DrawSettings, Faster
+from understudy.recipes.computing import Quantization
 from understudy.runs import STATE_FILE, Plan
 
-PACKAGES: dict[Quantizer, str] = {"quanto": "optimum", "torchao": "torchao"}
-"""Those that work without a graphics card."""
+ON_A_CPU: tuple[Quantizer, ...] = ("quanto", "torchao")
+"""The packages that work without a graphics card."""
 WHOLE = Plan(device="cpu", precision="fp32", threads=1)
 INT8 = Plan(device="cpu", precision="bf16", threads=1, quantization="int8", checkpointing="whole")
 
 
 @pytest.mark.parametrize("quantization", ["int8", "nf4"])
-def test_a_missing_package_is_one_sentence(quantization: str) -> None:
+def test_a_missing_package_is_one_sentence(quantization: Quantization) -> None:
     with pytest.raises(UserError, match="need a graphics card and the package bitsandbytes") as mistake:
-        check_quantization(quantization, frozenset())  # type: ignore[arg-type]
+        check_quantization(quantization, frozenset())
     assert "\n" not in str(mistake.value)
     check_quantization("none", frozenset())
     check_quantization("int8", frozenset({"quanto"}))
@@ -62,12 +62,10 @@ def test_a_package_that_cannot_be_used_is_one_sentence(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("family", ["sd1", "flux2"])
-@pytest.mark.parametrize("quantizer", PACKAGES)
+@pytest.mark.parametrize("quantizer", ON_A_CPU)
 def test_a_base_in_int8_learns(
     family: Family, quantizer: Quantizer, pip: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if importlib.util.find_spec(PACKAGES[quantizer]) is None:
-        pytest.skip(f"the package {PACKAGES[quantizer]} is not installed")
     folder = make_toy(family, tmp_path / "base")
     plan = INT8.model_copy(update={"quantizer": quantizer})
     whole = open_base(folder, INT8.model_copy(update={"quantization": "none"}))
@@ -86,13 +84,11 @@ def test_a_base_in_int8_learns(
 
 
 @pytest.mark.parametrize("family", ["sd1", "flux2"])
-@pytest.mark.parametrize("quantizer", PACKAGES)
+@pytest.mark.parametrize("quantizer", ON_A_CPU)
 def test_a_base_in_int8_draws_with_lora_beside_its_weights(
     family: Family, quantizer: Quantizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was learned and a few-step LoRA, both beside; nearly as the whole weights draw."""
-    if importlib.util.find_spec(PACKAGES[quantizer]) is None:
-        pytest.skip(f"the package {PACKAGES[quantizer]} is not installed")
     monkeypatch.setattr(hastening, "find_usable", lambda device: frozenset({quantizer}))
     folder = make_toy(family, tmp_path / "base")
     recipe = make_recipe(folder)

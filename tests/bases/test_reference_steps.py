@@ -52,7 +52,8 @@ AS_THE_SCRIPTS: dict[str, object] = {
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request: pytest.FixtureRequest) -> Family:
-    return request.param  # type: ignore[no-any-return]
+    family: Family = request.param
+    return family
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,8 @@ def script_answer(family: Family, base: Base, noisy: Tensor, times: Tensor, prom
     pipe, side = base.pipe, float(base.size_px)
     answer: Tensor
     if family == "sd1":
-        return pipe.unet(noisy, times, prompts["hidden"], return_dict=False)[0]  # type: ignore[no-any-return]
+        answer = pipe.unet(noisy, times, prompts["hidden"], return_dict=False)[0]
+        return answer
     if family == "sdxl":
         time_ids = torch.tensor([[side, side, 0, 0, side, side]]).repeat(len(noisy), 1)
         told = {"time_ids": time_ids, "text_embeds": prompts["pooled"]}

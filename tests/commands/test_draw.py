@@ -60,6 +60,21 @@ def test_draw_says_when_the_prompt_leaves_the_character_out(
         assert ("does not say Mo" in capsys.readouterr().err) == is_left_out
 
 
+def test_draw_names_them_where_the_small_base_draws(
+    run: Path,
+    toy_base: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draws = ["draw", str(run), "Mo riding a bicycle", "--count", "1", "--steps", "1", "--out", str(tmp_path)]
+    for small, is_named in (("another", False), (str(toy_base.resolve()), True)):
+        monkeypatch.setattr("understudy.recipes.PUPPET", small)
+        capsys.readouterr()
+        assert run_command(draws) == 0
+        assert ("no words for 'riding bicycle'" in capsys.readouterr().err) == is_named
+
+
 def test_wishes_that_the_small_base_has_no_words_for_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     warn_if_unread(["a picture of Mo eating a sandwich", "a portrait of Mo, smiling"], "Mo")
     assert capsys.readouterr().err == ""

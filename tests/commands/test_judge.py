@@ -37,6 +37,8 @@ def test_judge_says_what_it_cannot_judge(
     assert run_command(["judge", str(run), "--prompts", str(prompts), "--count", "1", "--no-drift"]) == 0
     text, err = capsys.readouterr()
     assert err.endswith(f"See them on a page: understudy report {run}\n")
+    assert "Few are right: the README says what helps, under 'When pictures are bad'." in err
+    assert "**When pictures are bad**" in (Path(__file__).parents[2] / "README.md").read_text()
     assert text.startswith("0% of 1 pictures pass")
     assert "Not judged" in text
     assert "1 pictures show a drawing's figure again" in text

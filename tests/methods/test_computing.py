@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 
+from tests.methods.saved_state import assert_same_state, state_of
 from tests.toy_character import make_lora_recipe, make_recipe, make_whole_recipe, make_word_recipe
 from understudy.bases.base import Base
 from understudy.bases.opening import open_base
@@ -25,7 +25,7 @@ from understudy.methods.computing.planning import choose_plan, following
 from understudy.methods.computing.plans import Choice
 from understudy.methods.computing.trial_step import take_steps
 from understudy.recipes import DrawSettings, DreamBoothLora, Finetune, read_recipe
-from understudy.runs import MANIFEST_FILE, STATE_FILE, Plan, Run, open_run
+from understudy.runs import MANIFEST_FILE, Plan, Run, open_run
 
 Tensors = dict[str, torch.Tensor]
 CPU = Plan(device="cpu", precision="fp32", threads=1)
@@ -37,19 +37,6 @@ HIGH = {"dreambooth-lora": 2.0**22, "dreambooth": 2.0**18}
 
 class Killed(BaseException):
     """As sudden as a kill: nothing is saved."""
-
-
-def state(run: Run) -> Tensors:
-    newest = run.newest_state()
-    assert newest is not None
-    return safetensors.torch.load_file(newest.folder / STATE_FILE)
-
-
-def assert_same(one: Run, other: Run) -> None:
-    first, second = state(one), state(other)
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
 
 
 RECIPES: dict[str, Any] = {
@@ -95,7 +82,7 @@ def test_the_weights_are_the_same_to_the_last_bit(
         return
     run = learn(pip, recipe_of(method, toy_base, **knobs), tmp_path)
     assert run.manifest.plan.model_dump().items() >= knobs.items()
-    assert_same(run, plain)
+    assert_same_state(run, plain)
     newest = run.newest()
     assert newest is not None
     with open_painter(run) as painter:  # which needs all that was freed
@@ -117,7 +104,7 @@ def test_together_they_need_as_little(toy_base: Path, pip: Character, tmp_path: 
     ]
     for others in runs[1:]:
         for one, other in zip(runs[0], others, strict=True):
-            assert_same(one, other)
+            assert_same_state(one, other)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +169,8 @@ def test_in_fp16_a_run_that_was_killed_goes_on_exactly(
     whole = learn(pip, recipe, tmp_path / "whole")
     with pytest.raises(Killed):
         learn(pip, recipe, tmp_path / "killed", notify=kill)
-    assert_same(learn(pip, recipe, tmp_path / "killed"), whole)
-    kept = state(whole)
+    assert_same_state(learn(pip, recipe, tmp_path / "killed"), whole)
+    kept = state_of(whole)
     assert 0 < kept["optimizer_steps"] < 6
     assert kept["loss_scale"] < HIGH[method]
     assert all(torch.isfinite(one).all() for one in kept.values())

@@ -26,8 +26,6 @@ CPU = Plan(device="cpu", precision="fp32", threads=1)
 def test_no_step_waits_for_the_device(
     family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if family == "zimage":
-        pytest.skip("its transformer takes a list of prompts, of lengths that it is told as numbers")
     folder = make_toy(family, tmp_path / family)
     base, recipe = open_hollow(folder, CPU), make_recipe(folder)
     pixels = torch.empty(6, 3, base.size_px, base.size_px, device=META)

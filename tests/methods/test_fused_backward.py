@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from tests.methods.saved_state import assert_same_state, state_of
 from tests.toy_character import make_whole_recipe
 from understudy.domain import Character, UserError
 from understudy.events import Event
@@ -26,7 +26,7 @@ from understudy.methods.computing.processes import Processes
 from understudy.methods.computing.trial_step import take_steps
 from understudy.options import make_recipe as recipe_from_options
 from understudy.recipes import DreamBooth
-from understudy.runs import STATE_FILE, Plan, Run
+from understudy.runs import Plan, Run
 
 CPU = Plan(device="cpu", precision="fp32", threads=1)
 CARD = Plan(device="cuda", precision="fp32", threads=1)
@@ -82,25 +82,12 @@ def recipe_of(base: Path, **knobs: object) -> DreamBooth:
     return DreamBooth.model_validate(make_whole_recipe(base).model_dump() | own | knobs)
 
 
-def state(run: Run) -> dict[str, Tensor]:
-    newest = run.newest_state()
-    assert newest is not None
-    return safetensors.torch.load_file(newest.folder / STATE_FILE)
-
-
-def assert_same(one: Run, other: Run) -> None:
-    first, second = state(one), state(other)
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
-
-
 @pytest.fixture(scope="module")
 def plain(watch: Watch, toy_base: Path, pip: Character, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = learn(pip, recipe_of(toy_base), tmp_path_factory.mktemp("plain"))
     assert not run.manifest.plan.fused_backward  # on a CPU nothing asks for it
     # Else what is asked of a fused one below could not fail.
-    num_weights = sum(name.startswith("weights.") for name in state(run))
+    num_weights = sum(name.startswith("weights.") for name in state_of(run))
     assert watch.most == max(watch.left) > 0.9 * num_weights
     return run
 
@@ -115,7 +102,7 @@ def test_the_weights_are_the_same_and_no_two_gradients_are_there(
     recipe = recipe_of(toy_base, fused_backward="yes", checkpointing=checkpointing)
     run = learn(pip, recipe, tmp_path)
     assert run.manifest.plan.fused_backward
-    assert_same(run, plain)
+    assert_same_state(run, plain)
     assert len(watch.together) == recipe.steps * num_gradients
     assert watch.most == 1
     assert watch.left == [0] * recipe.steps
@@ -134,15 +121,15 @@ def test_a_run_that_was_killed_goes_on_exactly(
         learn(pip, recipe, tmp_path, notify=kill)
     run = learn(pip, recipe, tmp_path)
     assert [line["step"] for line in run.read_log() if "reviewed" in line] == [3, 6]
-    assert_same(run, plain)
+    assert_same_state(run, plain)
 
 
 def test_what_is_clipped_is_learned_otherwise(
     plain: Run, toy_base: Path, pip: Character, tmp_path: Path
 ) -> None:
     """So that leaving the norm out is the recipe's choice, never the planner's."""
-    clipped = state(learn(pip, recipe_of(toy_base, max_gradient_norm=0.01), tmp_path))
-    assert not torch.equal(*(one["weights.unet.conv_in.weight"] for one in (clipped, state(plain))))
+    clipped = state_of(learn(pip, recipe_of(toy_base, max_gradient_norm=0.01), tmp_path))
+    assert not torch.equal(*(one["weights.unet.conv_in.weight"] for one in (clipped, state_of(plain))))
 
 
 @pytest.mark.parametrize("is_fused", [False, True])

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from tests.methods.saved_state import state_of
 from tests.toy_character import make_recipe, make_whole_recipe, make_word_recipe
 from understudy.bases.conditioning import Conditioning
 from understudy.domain import Character
@@ -23,7 +23,7 @@ from understudy.methods.computing.graphs import CapturedLoss, can_capture
 from understudy.methods.computing.plans import Choice
 from understudy.methods.questions import Question
 from understudy.recipes import DreamBoothLora
-from understudy.runs import STATE_FILE, Plan, Run
+from understudy.runs import Plan
 
 CPU = Plan(device="cpu", precision="fp32", threads=1)
 CARD = Plan(device="cuda", precision="fp32", threads=1)
@@ -60,7 +60,8 @@ class StandIn:
                     place.copy_(tensor)
                 with torch.enable_grad():
                     ctx.loss = module(*like)
-                return ctx.loss.detach()  # type: ignore[no-any-return]
+                loss: Tensor = ctx.loss.detach()
+                return loss
 
             @staticmethod
             def backward(ctx: Any, *gradient: Tensor) -> Any:
@@ -70,7 +71,8 @@ class StandIn:
                 return (*(None for _ in like), *(place.detach() for place in gradients))
 
         def replay(*tensors: Tensor) -> Tensor:
-            answer: Tensor = Replay.apply(*tensors, *learning)  # type: ignore[no-untyped-call]
+            untyped: Any = Replay
+            answer: Tensor = untyped.apply(*tensors, *learning)
             return answer
 
         return replay
@@ -80,12 +82,6 @@ def recipe_of(kind: str, base: Path) -> Any:
     recipe = MAKE[kind](base)
     knobs = {"steps": 4, "prior_pictures": 2, "text_learning_rate": 0.0, "accumulation": 1}
     return type(recipe).model_validate(recipe.model_dump() | knobs)
-
-
-def state(run: Run) -> dict[str, Tensor]:
-    newest = run.newest_state()
-    assert newest is not None
-    return safetensors.torch.load_file(newest.folder / STATE_FILE)
 
 
 @pytest.mark.parametrize("kind", MAKE)
@@ -110,7 +106,7 @@ def test_what_is_learned_is_the_same(
     # Without a card torch itself refuses to capture.
     assert sum("captured as a CUDA graph" in note for note in notes) == (not works)
     assert run.manifest.plan.captured
-    expected, found = state(plain), state(run)
+    expected, found = state_of(plain), state_of(run)
     assert expected.keys() == found.keys()
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
 
@@ -125,8 +121,9 @@ def test_another_shape_is_computed_as_ever() -> None:
         ones = torch.ones(count, 1, 2, 2)
         return Question(ones, torch.ones(count), Conditioning({"hidden": ones}), 0 * ones, ones)
 
-    weight, stand_in, base = nn.Parameter(torch.tensor(0.5)), StandIn(), Half()
-    loss = CapturedLoss(base, [weight], lambda event: None, stand_in)  # type: ignore[arg-type]
+    weight, stand_in = nn.Parameter(torch.tensor(0.5)), StandIn()
+    base: Any = Half()  # of a base no more is asked
+    loss = CapturedLoss(base, [weight], lambda event: None, stand_in)
     assert [loss(ask(count)).item() for count in (2, 2, 1, 2)] == [0.25] * 4
     assert (stand_in.captures, stand_in.replays) == (1, 3)
 
