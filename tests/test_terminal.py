@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -63,3 +64,11 @@ def test_interrupts_stop_at_the_next_event_and_then_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_libraries_tell_the_artist_nothing_while_they_are_imported() -> None:
+    pytest.importorskip("torchao")
+    imports = "import diffusers; from diffusers import StableDiffusionPipeline; import torchao"
+    hushed = f"from understudy.terminal import hush_libraries; hush_libraries(); {imports}"
+    told = subprocess.run([sys.executable, "-c", hushed], capture_output=True, text=True, timeout=300, check=True)
+    assert told.stdout + told.stderr == ""

@@ -26,7 +26,7 @@ from understudy.commands.report import report
 from understudy.commands.sheet import sheet
 from understudy.commands.sweep import sweep
 from understudy.commands.verb import Verb
-from understudy.terminal import speaks
+from understudy.terminal import hush_libraries, speaks
 
 STOPPED = 130  # what shells report for Ctrl-C
 MISTAKE = 2
@@ -78,6 +78,7 @@ for verb in (
 
 def main() -> None:
     """The console script."""
+    hush_libraries()
     sys.exit(run_command(sys.argv[1:]))
 
 

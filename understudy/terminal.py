@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY_SECONDS = 10.0
+CHATTERS = ("torchao", "torch.utils._pytree")
+"""Libraries that warn whoever only imports them: of kernels built for other cards, of what will change in them."""
 
 
 def speaks() -> bool:
     """Whether this process is alone, or the first of those that a launcher started, which speaks for all."""
     return launched_number() == 0
+
+
+def hush_libraries() -> None:
+    """Keep from the artist what libraries tell their developers while they are imported."""
+    for name in CHATTERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager
