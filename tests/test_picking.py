@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from understudy.domain import Character, Picture, Scene, UserError, Verdict
+from understudy.events import Event, Note
 from understudy.methods import learn
 from understudy.picking import OTHERS, draw_best, rank_verdicts
 from understudy.provenance import read_record
@@ -41,7 +42,11 @@ def run(toy_base: Path, pip: Character, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_what_passes_is_kept_first_then_the_likest(run: Run, tmp_path: Path) -> None:
-    best = draw_best(run, PROMPTS, 2, 4, 0, FAST, tmp_path, device="cpu", judge_pictures=likes_two)
+    told: list[Event] = []
+    best = draw_best(
+        run, PROMPTS, 2, 4, 0, FAST, tmp_path, told.append, device="cpu", judge_pictures=likes_two
+    )
+    assert Note(f"Those that were not picked lie in {tmp_path / OTHERS}.") in told
     records = [read_record(path) for path in best]
     assert [(record["prompt"], record["seed"]) for record in records] == [
         (prompt, seed) for prompt in PROMPTS for seed in ("2", "1")

@@ -36,6 +36,11 @@ MANIFEST = Manifest(
 )
 
 
+def drawn(update: dict[str, str]) -> Manifest:
+    """The manifest with its only drawing changed."""
+    return MANIFEST.model_copy(update={"drawings": (DRAWING.model_copy(update=update),)})
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     with begin_run(tmp_path / "run", DreamBoothLora(), MANIFEST) as begun:
@@ -87,12 +92,10 @@ def test_no_run_is_a_mistake(tmp_path: Path) -> None:
         (DreamBoothLora(), MANIFEST.model_copy(update={"name": "Pop"}), "name"),
         (DreamBoothLora(), MANIFEST.model_copy(update={"noun": "boy"}), "noun"),
         (DreamBoothLora(), MANIFEST.model_copy(update={"base_sha256": "3" * 64}), "base"),
-        (DreamBoothLora(), MANIFEST.model_copy(update={"drawings": ()}), "drawings"),
-        (
-            DreamBoothLora(),
-            MANIFEST.model_copy(update={"drawings": (DRAWING.model_copy(update={"caption": "sad"}),)}),
-            "drawings",
-        ),
+        (DreamBoothLora(), MANIFEST.model_copy(update={"drawings": ()}), "a.png is missing"),
+        (DreamBoothLora(), drawn({"file": "b.png"}), "b.png was not among them, a.png is missing"),
+        (DreamBoothLora(), drawn({"sha256": "4" * 64}), "a.png has changed since"),
+        (DreamBoothLora(), drawn({"caption": "sad"}), "the caption of a.png was 'standing'"),
     ],
 )
 def test_differences_are_refused(run: Run, recipe: Recipe, manifest: Manifest, said: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from understudy.cutting import locate
 from understudy.domain import Drawing, Pixels, UserError
 from understudy.drawings.figure import find_figure, is_on_paper
@@ -17,6 +19,8 @@ from understudy.provenance import COMPOSITE, FLATTENED, TRAINED, is_marked, writ
 from understudy.runs import StrPath, open_run
 
 ENDING = "-flat.png"
+VISIBLE = 8
+"""A difference of colour, of 255, that can be seen."""
 
 
 def flatten_pictures(
@@ -44,6 +48,9 @@ def flatten_pictures(
         except UserError:
             notify(Note(f"No figure is found in {path.name}, so it is not flattened."))
             continue
+        if np.abs(flat.astype(np.int16) - picture.pixels).max() < VISIBLE:
+            told = "its colours are those of the drawings already, or none of them"
+            notify(Note(f"Nothing changes in {path.name}: {told}."))
         mark = TRAINED if is_marked(path, TRAINED) else COMPOSITE
         write_picture(file, flat, {**picture.record, FLATTENED: "yes"}, mark)
         files.append(file)

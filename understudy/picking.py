@@ -8,7 +8,7 @@ from pathlib import Path
 
 from understudy.domain import Character, Picture, Sketch, UserError, Verdict
 from understudy.drawings.keep import kept_character
-from understudy.events import Drew, Judged, Notify, Step, ignore
+from understudy.events import Drew, Judged, Note, Notify, Step, ignore
 from understudy.judges.puppet import PuppetJudge
 from understudy.pictures import draw, open_picture, save_picture, seeded_scenes
 from understudy.recipes import DrawSettings
@@ -64,6 +64,8 @@ def draw_best(
             for file in (paths[at], paths[at].with_suffix(".json")):
                 file.unlink(missing_ok=True)
         notify(Step("picking", number + 1, len(prompts)))
+    if best < of:
+        notify(Note(f"Those that were not picked lie in {folder / OTHERS}."))
     return picked
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY_SECONDS = 10.0
 CHATTERS = ("torchao", "torch.utils._pytree")
-"""Libraries that warn whoever only imports them: of kernels built for other cards, of what will change in them."""
+"""Libraries that warn whoever imports them: of kernels built for other cards, of changes to come."""
 
 
 def speaks() -> bool:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.commands.calling import PROMPT, mistake
+from understudy import flattening
 from understudy.cli import run_command
 from understudy.domain import Attributes
 from understudy.provenance import read_record, write_picture
@@ -16,7 +17,7 @@ from understudy.world.heroes import hero, oracle
 
 
 def test_flat_pictures_lie_beside_the_drawn_ones(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels = oracle(hero(31), Attributes(mood="laughing"), 3).pixels
     record = {"prompt": PROMPT, "seed": "3", "negative": ""}
@@ -27,6 +28,11 @@ def test_flat_pictures_lie_beside_the_drawn_ones(
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'a-flat.png'}\n"
     assert "No figure is found in b.png" in said.err
+    assert "Nothing changes" not in said.err
+    monkeypatch.setattr(flattening, "flatten_figure", lambda pixels, paints, judge: pixels)
+    assert run_command(["flatten", str(run), str(tmp_path / "a.png"), "--out", str(tmp_path / "same")]) == 0
+    assert "Nothing changes in a.png" in capsys.readouterr().err
+    monkeypatch.undo()
     assert read_record(tmp_path / "a-flat.png") == {**read_record(tmp_path / "a.png"), "flattened": "yes"}
     Image.fromarray(pixels).save(tmp_path / "mine.png")
     assert "carries no record" in mistake(capsys, "flatten", run, tmp_path / "mine.png")

@@ -144,7 +144,7 @@ def test_all_that_is_there_is_told(run: Run) -> None:
     assert f"the true share lies between {low:.0%} and {high:.0%}" in page.text
     assert "✓ passes" in page.text
     assert "✗ another character; mood: not smiling; something is melted or missing" in page.text
-    assert "Pip <script> not judged" in page.text
+    assert "Pip <script> not among the judged" in page.text
     assert "copied 0.05 0.01 to 0.2 (95% interval), n = 39 Two are near a drawing." in page.text
     assert "time 84 s memory at most 1.5 GB electricity, estimated 1.23 Wh" in page.text
     assert "Learning took 1 min 24 s, at most 1.5 GB of memory" in page.text
@@ -168,7 +168,7 @@ def test_a_copy_is_called_a_copy_of_the_artists_own_file(run: Run) -> None:
     assert page.text.count("a copy of") == 1
     assert "nearest drawing, 97% Pip sad ✓ passes · a copy of drawing_2.png" in page.text
     assert "nearest drawing, 42% Pip smiling ✓ passes · seed 7" in page.text
-    assert "nearest drawing Pip waving not judged" in page.text
+    assert "nearest drawing Pip waving not among the judged" in page.text
     shown = [source for alt, source in page.images if alt == "The nearest drawing"]
     thumbnails = [drawing_uri(drawing.pixels, THUMBNAIL_PX) for drawing in make_character().drawings]
     assert [thumbnails.index(source) for source in shown] == [2, 0, 1]  # the last by its looks

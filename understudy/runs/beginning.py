@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from understudy.domain import UserError
 from understudy.recipes import Recipe, write_toml
 from understudy.runs.folder import LOCK_FILE, RECIPE_FILE, Run, StrPath
-from understudy.runs.manifest import MANIFEST_FILE, Manifest
+from understudy.runs.manifest import MANIFEST_FILE, DrawingRecord, Manifest
 from understudy.runs.writing import clear_drafts, locked, make_folder, write_whole
 
 
@@ -70,6 +70,12 @@ def _refuse_differences(run: Run, recipe: Recipe, manifest: Manifest) -> None:
             f"{run.folder} was begun with {what} {before}, not {now}: "
             "give the same again, or another folder for the new run."
         )
+    if run.manifest.drawings != manifest.drawings:
+        told = _compare(run.manifest.drawings, manifest.drawings)
+        raise UserError(
+            f"{run.folder} was begun with other drawings ({', '.join(told) or 'their order was another'}): "
+            "give the same again, or another folder for the new run."
+        )
 
 
 def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple[str, object, object]]:
@@ -90,9 +96,16 @@ def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple
     if begun.base_sha256 != manifest.base_sha256:
         before, now = ((one.base_sha256 or "none")[:12] for one in (begun, manifest))
         yield "a base with the hash", before, now
-    if begun.drawings != manifest.drawings:
-        yield "the drawings", _list_drawings(begun), f"{_list_drawings(manifest)} as they are now"
 
 
-def _list_drawings(manifest: Manifest) -> str:
-    return ", ".join(f"{drawing.file} ({drawing.sha256[:6]})" for drawing in manifest.drawings)
+def _compare(before: Sequence[DrawingRecord], now: Sequence[DrawingRecord]) -> list[str]:
+    """What an artist would say of each drawing that is not as it was."""
+    old, new = ({drawing.file: drawing for drawing in drawings} for drawings in (before, now))
+    told = [f"{file} was not among them" for file in new if file not in old]
+    told += [f"{file} is missing" for file in old if file not in new]
+    for file in (file for file in old if file in new):
+        if old[file].sha256 != new[file].sha256:
+            told.append(f"{file} has changed since")
+        elif old[file].caption != new[file].caption:
+            told.append(f"the caption of {file} was {old[file].caption!r}")
+    return told
