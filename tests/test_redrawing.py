@@ -78,6 +78,7 @@ def test_the_record_says_what_was_drawn_anew(run: Run, tmp_path: Path) -> None:
     asked = {"mask": painted, "settings": FAST, "out": tmp_path, "device": "cpu"}
     (file,) = redraw(run, picture, PROMPT, **asked)
     record = read_record(file)
+    assert file.stem.endswith("-redrawn")
     assert (record["redrawn"], record["sketch"], record["width"], record["height"]) == (
         "m.png",
         "mine.png",

@@ -22,6 +22,8 @@ from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, wr
 from understudy.recipes import DrawSettings
 from understudy.runs import Checkpoint, StrPath, make_folder, open_run
 
+REDRAWN = "redrawn"
+"""What the record of a picture says of which a part was drawn anew."""
 MAX_SLUG = 60
 STRENGTH = 0.7
 """How far a picture leaves its sketch, unless something else is said."""
@@ -152,7 +154,8 @@ def place_picture(scene: Scene, record: Mapping[str, str], folder: Path) -> Path
     slug = re.sub(r"\W+", "-", scene.prompt.lower()).strip("-")[:MAX_SLUG].rstrip("-") or "picture"
     # Part of the name, so that other settings or weights never overwrite this picture.
     digest = hashlib.sha256(repr(sorted(record.items())).encode()).hexdigest()[:6]
-    return folder / f"{slug}-{scene.seed}-{digest}.png"
+    made = "-redrawn" if REDRAWN in record else ""
+    return folder / f"{slug}-{scene.seed}-{digest}{made}.png"
 
 
 def write_grid(paths: Sequence[Path], out: Path) -> None:

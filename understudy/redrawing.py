@@ -16,7 +16,7 @@ from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.fitting import fit
 from understudy.judges.puppet import PuppetJudge
 from understudy.methods import open_painter
-from understudy.pictures import lay_out, read_pixels, save_picture, seeded_scenes
+from understudy.pictures import REDRAWN, lay_out, read_pixels, save_picture, seeded_scenes
 from understudy.provenance import COMPOSITE, TRAINED, is_marked
 from understudy.recipes import DrawSettings
 from understudy.runs import StrPath, open_run
@@ -115,7 +115,7 @@ def _put_in(drawn: Picture, before: Pixels, mask: Pixels, said: str) -> Picture:
     height, width = before.shape[:2]
     pixels = blend(before, drawn.pixels, mask, FEATHER * max(height, width))
     own = {"drawn_width": drawn.record["width"], "drawn_height": drawn.record["height"]}
-    told = {"redrawn": said, "outside": "as it was, to the pixel", "width": str(width), "height": str(height)}
+    told = {REDRAWN: said, "outside": "as it was, to the pixel", "width": str(width), "height": str(height)}
     return replace(drawn, pixels=pixels, record={**drawn.record, **own, **told})
 
 
