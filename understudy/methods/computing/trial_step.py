@@ -56,9 +56,8 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
     latents = hollow.encode_image(torch.empty(1, 3, side, side, device=META)).mean
     noisy = torch.zeros(recipe.batch, *latents.shape[1:], device=plan.device)
     shapes = shape_prompts(folder, recipe.batch, DTYPES[plan.precision]).tensors
-    prompts = Conditioning(
-        {name: torch.ones(one.shape, dtype=one.dtype, device=plan.device) for name, one in shapes.items()}
-    )
+    prompts = Conditioning({name: torch.ones(one.shape, dtype=one.dtype) for name, one in shapes.items()})
+    prompts = prompts.to(plan.device)
     with learning(base, recipe) as learned:
         weights = list(learned.values())
         average = [weight.detach().clone() for weight in weights] if recipe.averaging else []
