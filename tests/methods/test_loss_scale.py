@@ -83,8 +83,11 @@ def test_other_precisions_know_nothing_of_it(precision: str) -> None:
     assert small.scale.restore({}, 7) == 7
 
 
-class NoNumber(TorchDispatchMode):
+class NoNumber(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within, no tensor may be asked for the number that it holds, as `.item()` and `float()` do."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, op: Any, kinds: Any, given: Any = (), named: Any = None) -> Any:
         assert op is not torch.ops.aten._local_scalar_dense.default

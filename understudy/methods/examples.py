@@ -38,8 +38,9 @@ UNREADABLE = (OSError, ValueError, SafetensorError)
 
 @dataclass(frozen=True)
 class Examples:
-    """N examples; rows of the same `unit` are views of one picture. All on the base's device but what Python reads.
+    """N examples; rows of the same `unit` are views of one picture.
 
+    All on the base's device but what Python reads.
     mean, std (N, C, H, W): the latents' distributions. mask (N, 1, H, W): weights in the loss, 1 on average.
     weight (N): weight of the example. On the CPU are prompt (N): its row in `prompts`, of which row 0 is the
     empty prompt, and in `tokens`, from which they were read; unit (N) and is_prior (N): which picture it is,
