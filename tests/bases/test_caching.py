@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from tests.bases.toys import at_toy_size, make_toy
+from understudy.bases import caching
+from understudy.bases.caching import Turns
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.domain import Scene, Sketch, UserError
@@ -86,6 +90,20 @@ def test_a_picture_does_not_depend_on_what_was_drawn_before_or_with_it(folder: P
     assert np.array_equal(second.pixels, alone.pixels)
     (exact,) = open_painter(folder, settings(None).faster)(SCENES[1:], settings(None))
     assert not np.array_equal(second.pixels, exact.pixels)
+
+
+def test_which_call_of_a_step_it_is_is_asked_of_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The meta device stands for a card: no time can be read from it."""
+    heard: list[str] = []
+    monkeypatch.setattr(caching, "_set_cache_context", lambda denoiser, context: heard.append(context.name))
+    turns, denoiser, time = Turns(), nn.Identity(), torch.empty(1, device="meta")
+    denoiser.register_forward_pre_hook(turns.hear)
+    for steps in ((None, None, 1, 1, 2), (None, 1, 1)):
+        turns.begin(scheduler := SimpleNamespace(step_index=None))
+        for step in steps:
+            scheduler.step_index = step
+            denoiser(time)
+    assert "".join(heard) == "01010" + "001"
 
 
 def test_it_redraws(folder: Path) -> None:

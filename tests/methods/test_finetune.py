@@ -35,8 +35,8 @@ def test_no_step_waits_for_the_device(
         std=latents.std,
         mask=torch.empty_like(latents.mean[:, :1]),
         weight=torch.empty(6, device=META),
-        prompt=torch.empty(6, dtype=torch.long, device=META),
-        prompts=shape_prompts(folder, 3, torch.float32),
+        prompt=torch.arange(6) % 3,
+        prompts=shape_prompts(folder, 3, torch.float32).to(META),  # as they are loaded
         tokens=Conditioning({}),
         unit=torch.arange(6),
         is_prior=torch.zeros(6, dtype=torch.bool),

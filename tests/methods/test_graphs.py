@@ -128,6 +128,25 @@ def test_another_shape_is_computed_as_ever() -> None:
     assert (stand_in.captures, stand_in.replays) == (1, 3)
 
 
+def test_prompts_of_different_lengths_are_not_captured() -> None:
+    class Whole:
+        @staticmethod
+        def predict(noisy: Tensor, times: Tensor, prompts: Conditioning) -> Tensor:
+            return noisy * int(prompts["mask"].sum())
+
+    base: Any = Whole()  # of a base no more is asked
+    stand_in, notes = StandIn(), list[Event]()
+    loss = CapturedLoss(base, [], notes.append, stand_in)
+    ones = torch.ones(1, 1, 2, 2)
+    found = []
+    for length in (1, 3):
+        mask = (torch.arange(4) < length).long()[None]
+        question = Question(ones, torch.ones(1), Conditioning({"mask": mask}), 0 * ones, ones)
+        found.append(loss(question).item())
+    assert found == [1, 9]
+    assert (stand_in.captures, len(notes)) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("knobs", "plan", "expected"),
     [

@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import ModelMixin
+from diffusers.models.attention import BasicTransformerBlock
+from torch import nn
 
 from tests.bases.toys import make_toy
 from tests.methods.dry_gradients import dry_gradients
-from tests.toy_character import make_lora_recipe, make_recipe, make_whole_recipe
+from tests.toy_character import make_lora_recipe, make_recipe, make_whole_recipe, make_word_recipe
+from understudy.bases.layouts import Family
 from understudy.domain import UserError
 from understudy.events import Event, Note
 from understudy.methods.computing import learning_plans, trial_step
+from understudy.methods.computing.compiled_gradients import LostGradients
 from understudy.methods.computing.forecast import Forecaster
 from understudy.methods.computing.learning_plans import find_free_bytes, plan_learning
 from understudy.methods.computing.plans import Machine
-from understudy.methods.computing.trial_step import measure_peak
+from understudy.methods.computing.trial_step import measure_peak, take_steps
+from understudy.recipes import Finetune
 from understudy.runs import Plan
 
 MIB = 2**20
@@ -157,6 +163,72 @@ def test_a_dry_step_with_a_fault_of_ours_is_told(toy_base: Path, monkeypatch: py
         measure_peak(toy_base, make_lora_recipe(toy_base), FIRST)
 
 
+CPU_COMPILED = FIRST.model_copy(update={"device": "cpu", "compiled": True})
+MAKE = {"lora": make_lora_recipe, "whole": make_whole_recipe, "word": make_word_recipe}
+
+
+def compile_nothing(denoiser: nn.Module) -> None:
+    """The blocks as they are."""
+
+
+def compile_wrongly(denoiser: nn.Module) -> None:
+    """The right answers, and no way back through what the first block looks at."""
+    block = next(one for one in denoiser.modules() if isinstance(one, BasicTransformerBlock))
+    block.attn2.register_forward_hook(lambda module, given, answer: answer.detach())
+
+
+def compile_deafly(denoiser: nn.Module) -> None:
+    """The right answers, and no way back to the words."""
+    for block in denoiser.modules():
+        if isinstance(block, BasicTransformerBlock):
+            block.attn2.register_forward_hook(lambda module, given, answer: answer.detach() + 0 * answer)
+
+
+LOSE = {"lora": compile_wrongly, "whole": compile_wrongly, "word": compile_deafly}
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_blocks_that_lose_gradients_are_found(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_toy("sd1", tmp_path / "sd1")  # which hears words in its blocks alone
+    recipe: Finetune = MAKE[kind](folder)
+    monkeypatch.setattr(ModelMixin, "compile_repeated_blocks", compile_nothing)
+    take_steps(folder, recipe, CPU_COMPILED)
+    monkeypatch.setattr(ModelMixin, "compile_repeated_blocks", LOSE[kind])
+    with pytest.raises(LostGradients):
+        take_steps(folder, recipe, CPU_COMPILED)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
+def test_a_compiled_u_net_learns_by_its_dry_steps(tmp_path: Path) -> None:
+    folder = make_toy("sdxl", tmp_path / "sdxl")
+    take_steps(folder, make_lora_recipe(folder), CPU_COMPILED)
+
+
+def test_what_loses_gradients_is_not_compiled_and_that_is_told_once(
+    toy_base: Path, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(folder: Path, recipe: Finetune, plan: Plan) -> int:
+        tried.append(plan)
+        take_steps(folder, recipe, plan.model_copy(update={"device": "cpu", "offload": "none"}))
+        return MIB if plan.checkpointing == "whole" else 2000 * MIB
+
+    machine = Machine(1000 * MIB, frozenset(), compiles=True)
+    monkeypatch.setattr(learning_plans, "find_machine", lambda *rest: machine)
+    monkeypatch.setattr(learning_plans, "_measure", measure)
+    monkeypatch.setattr(ModelMixin, "compile_repeated_blocks", compile_wrongly)
+    notes: list[Event] = []
+    recipe = make_lora_recipe(toy_base).model_copy(update={"steps": 300, "prior_weight": 0.0})
+    choice = plan_learning(recipe, toy_base, "auto", notes.append)
+    assert [plan.compiled for plan in tried].count(True) == 1
+    assert tried[0].compiled
+    assert (choice.plan.compiled, choice.plan.checkpointing) == (False, "whole")
+    said = [note.text for note in notes if isinstance(note, Note)]
+    assert len(said) == 2
+    assert said[0].endswith("get no gradient: learning is not compiled.")
+
+
 def test_without_a_card_nothing_is_free() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
@@ -164,8 +236,9 @@ def test_without_a_card_nothing_is_free() -> None:
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
-def test_compiled_blocks_learn_the_same(tmp_path: Path) -> None:
-    folder = make_toy("flux2", tmp_path / "flux2")
+@pytest.mark.parametrize("family", ["flux2", "sdxl"])
+def test_compiled_blocks_learn_the_same(family: Family, tmp_path: Path) -> None:
+    folder = make_toy(family, tmp_path / family)
     plan = FIRST.model_copy(update={"device": "cpu", "checkpointing": "whole"})
     expected = dry_gradients(folder, plan, 1)
     found = dry_gradients(folder, plan.model_copy(update={"compiled": True}), 1)

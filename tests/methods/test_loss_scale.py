@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from understudy.methods.computing.loss_scale import LossScale
 
@@ -78,3 +81,24 @@ def test_other_precisions_know_nothing_of_it(precision: str) -> None:
     assert small.scale.enlarge(loss) is loss
     assert small.state() == {}
     assert small.scale.restore({}, 7) == 7
+
+
+class NoNumber(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within, no tensor may be asked for the number that it holds, as `.item()` and `float()` do."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(self, op: Any, kinds: Any, given: Any = (), named: Any = None) -> Any:
+        assert op is not torch.ops.aten._local_scalar_dense.default
+        return op(*given, **named or {})
+
+
+def test_a_step_that_overflows_is_passed_over_without_asking_whether_it_does() -> None:
+    small = Small()
+    with NoNumber():
+        for factor in (1e-3, 1.5):
+            small.step(factor)
+    assert small.state()["optimizer_steps"] == 1
+    with NoNumber(), pytest.raises(AssertionError):
+        small.weight.sum().item()

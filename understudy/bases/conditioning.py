@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+MASK = "mask"
+"""Stays on the CPU wherever the others go: Python reads from it how long a prompt is, in every step."""
+
 
 @dataclass(frozen=True)
 class Conditioning:
     """Tensors by name, a row for each prompt: `hidden` (P, L, D) and what else the family needs.
 
-    Prompts of different lengths are padded to the longest; then `mask` (P, L) is 1 where there is a token.
+    Prompts of different lengths are padded to the longest; then `mask` (P, L), which is on the
+    CPU, is 1 where there is a token.
     """
 
     tensors: Mapping[str, Tensor]
@@ -27,12 +31,19 @@ class Conditioning:
         return len(next(iter(self.tensors.values()), ()))
 
     def take(self, rows_B: Tensor) -> Self:
-        """Those of the prompts whose rows are given."""
-        return type(self)({name: tensor[rows_B] for name, tensor in self.tensors.items()})
+        """Those of the prompts whose rows are given, on the CPU, so that nothing waits for the device."""
+        return type(self)(
+            {
+                name: tensor[rows_B.to(tensor.device, non_blocking=True)]
+                for name, tensor in self.tensors.items()
+            }
+        )
 
     def to(self, device: str) -> Self:
-        """The same on a device."""
-        return type(self)({name: tensor.to(device) for name, tensor in self.tensors.items()})
+        """The same on a device, all but the mask."""
+        return type(self)(
+            {name: tensor if name == MASK else tensor.to(device) for name, tensor in self.tensors.items()}
+        )
 
     @classmethod
     def join(cls, some: Sequence[Self]) -> Self:

@@ -51,7 +51,7 @@ def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
 
 
 def shape_prompts(folder: Path, num_prompts: int, dtype: torch.dtype) -> Conditioning:
-    """What the family's `encode_prompt` gives for so many prompts, on the meta device."""
+    """What the family's `encode_prompt` gives for so many prompts, on the meta device but for the mask."""
     layout = read_layout(folder)
     config = read_config(folder, layout.denoiser)
 
@@ -78,9 +78,7 @@ def shape_prompts(folder: Path, num_prompts: int, dtype: torch.dtype) -> Conditi
         case "flux2":
             return Conditioning({"hidden": empty(512, config["joint_attention_dim"])})
         case "qwen" | "qwen-edit":
-            return Conditioning(
-                {"hidden": empty(CHAT_TOKENS, config["joint_attention_dim"]), "mask": mask.to(META)}
-            )
+            return Conditioning({"hidden": empty(CHAT_TOKENS, config["joint_attention_dim"]), "mask": mask})
         case "zimage":
             return Conditioning({"hidden": empty(CHAT_TOKENS, config["cap_feat_dim"]), "mask": mask})
         case _:

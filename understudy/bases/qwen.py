@@ -87,8 +87,8 @@ class QwenBase(FlowBase):
             list(prompts), device=self.reading_device, max_sequence_length=MAX_TOKENS
         )
         if mask is None:  # where all prompts are as long
-            mask = torch.ones(hidden.shape[:2], dtype=torch.long, device=hidden.device)
-        return Conditioning({"hidden": hidden, "mask": mask})
+            mask = torch.ones(hidden.shape[:2], dtype=torch.long)
+        return Conditioning({"hidden": hidden, "mask": mask.cpu()})
 
     def readable_part(self, prompt: str) -> str:
         """See `chats.readable_part`."""
@@ -104,7 +104,7 @@ class QwenBase(FlowBase):
                 hidden_states=self.as_drawn(noisy),
                 timestep=times_B / self.objective.num_times,
                 encoder_hidden_states=prompts["hidden"],
-                encoder_hidden_states_mask=prompts["mask"],
+                encoder_hidden_states_mask=prompts["mask"].to(noisy.device, non_blocking=True),
                 img_shapes=[[(1, height, width)]] * len(noisy),
                 return_dict=False,
             )[0]

@@ -89,7 +89,7 @@ class ZImageBase(FlowBase):
             do_classifier_free_guidance=False,
             max_sequence_length=MAX_TOKENS,
         )
-        masks = [torch.ones(len(one), dtype=torch.long, device=one.device) for one in ragged]
+        masks = [torch.ones(len(one), dtype=torch.long) for one in ragged]
         hidden, mask = (pad_sequence(some, batch_first=True) for some in (ragged, masks))
         return Conditioning({"hidden": hidden, "mask": mask})
 

@@ -11,7 +11,7 @@ from understudy.bases.conditioning import Conditioning
 from understudy.methods.examples import Examples
 
 Condition = Callable[[Tensor], Conditioning]
-"""Turns rows of the examples' prompts (B) into what the denoiser attends to."""
+"""Turns rows of the examples' prompts (B), on the CPU, into what the denoiser attends to."""
 
 
 def read_once(examples: Examples) -> Condition:

@@ -31,19 +31,20 @@ from understudy.runs import Run, write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
 CLASS_PICTURES_FOLDER = "class_pictures"
-ON_CPU = ("unit", "is_prior")
-OF_EXAMPLES = ("mean", "std", "mask", "weight", "prompt", *ON_CPU)
+ON_CPU = ("prompt", "unit", "is_prior")
+OF_EXAMPLES = ("mean", "std", "mask", "weight", *ON_CPU)
 UNREADABLE = (OSError, ValueError, SafetensorError)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N examples; rows of the same `unit` are views of one picture. All on the base's device.
+    """N examples; rows of the same `unit` are views of one picture.
 
+    All on the base's device but what Python reads.
     mean, std (N, C, H, W): the latents' distributions. mask (N, 1, H, W): weights in the loss, 1 on average.
-    weight (N): weight of the example. prompt (N): its row in `prompts`, of which row 0 is the empty prompt,
-    and in `tokens`, from which they were read. unit (N) and is_prior (N), which are on the
-    CPU: which picture it is, and whether a class picture.
+    weight (N): weight of the example. On the CPU are prompt (N): its row in `prompts`, of which row 0 is the
+    empty prompt, and in `tokens`, from which they were read; unit (N) and is_prior (N): which picture it is,
+    and whether a class picture.
     """
 
     mean: Tensor
@@ -164,7 +165,7 @@ def make_examples(
         std=latents.std,
         mask=_loss_masks([row.view.mask for row in rows], background, mean.shape[-2:]).to(mean),
         weight=torch.tensor([row.weight for row in rows]).to(mean),
-        prompt=torch.tensor([prompts.index(row.prompt) for row in rows], device=mean.device),
+        prompt=torch.tensor([prompts.index(row.prompt) for row in rows]),
         prompts=read,
         tokens=tokens,
         unit=torch.tensor([row.unit for row in rows]),

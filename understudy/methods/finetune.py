@@ -222,12 +222,11 @@ def ask(
     times = _lean(times, base.objective.num_times, recipe.noise_lean, examples.is_prior[rows])
     times = times.to(device, non_blocking=True)
     is_captioned = torch.rand(len(rows), generator=random) >= recipe.caption_dropout
-    is_captioned = is_captioned.to(device, non_blocking=True)
 
     row = torch.tensor(rows).to(device, non_blocking=True)
     clean = examples.mean[row] + examples.std[row] * sampling
     seen = base.objective.corrupt(clean, noise, times)
-    prompts = condition(examples.prompt[row] * is_captioned)
+    prompts = condition(examples.prompt[rows] * is_captioned)
     counts = (seen.weight * examples.weight[row]).reshape(-1, 1, 1, 1)
     return Question(seen.noisy, times, prompts, seen.target, examples.mask[row] * counts)
 

@@ -15,7 +15,7 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from understudy.bases.base import Base
-from understudy.bases.caching import cache_blocks, forget
+from understudy.bases.caching import Turns, cache_blocks, forget
 from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.fetching.adapters import fetch_file
 from understudy.bases.fetching.hashing import hash_file
@@ -40,6 +40,7 @@ class Hastened:
 
     faster: Faster = AS_IT_IS
     facts: Mapping[str, str] = field(default_factory=dict)
+    turns: Turns | None = None
 
     @property
     def draws_singly(self) -> bool:
@@ -51,9 +52,10 @@ class Hastened:
         if settings.faster != self.faster:
             raise ValueError(f"The painter was opened with {self.faster}, not with {settings.faster}.")
 
-    def begin(self, base: Base) -> None:
-        """To be called before a picture: nothing is taken over from the one before."""
-        if self.faster.cache != "none":
+    def begin(self, base: Base, scheduler: Any) -> None:
+        """To be called before a picture, with its scheduler: nothing is taken over from the one before."""
+        if self.turns is not None:
+            self.turns.begin(scheduler)
             forget(base)
 
 
@@ -101,6 +103,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
     Raises `UserError` for a few-step LoRA that there is not, or that does not fit.
     """
     facts: dict[str, str] = {}
+    turns = None
     if faster.fast:
         folder = find_base(name, notify)
         row = find_few_step(faster.fast, name, read_layout(folder).family, folder)
@@ -111,7 +114,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
         denoiser: Any = base.denoiser
         denoiser.compile_repeated_blocks()
     if faster.cache != "none":
-        cache_blocks(base, faster.cache_threshold)
+        turns = cache_blocks(base, faster.cache_threshold)
         facts["cache"] = f"{faster.cache}, {faster.cache_threshold:g}"
     if base.plan.quantizer is not None:
         facts["quantization"] = f"{base.plan.quantization} by {base.plan.quantizer}"
@@ -119,7 +122,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
         facts["fused"] = "no" if _are_beside(base) else "yes"
     if base.plan.compiled:
         facts["compiled"] = "yes"
-    return Hastened(faster, facts)
+    return Hastened(faster, facts, turns)
 
 
 def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:

@@ -128,8 +128,8 @@ class PipelinePainter:
         """A batch whose scenes are all shown the same: (pictures, height, width, 3)."""
         width, height = self.canvas(settings)
         shown = self.shown(scenes[0], settings)
-        self.hastened.begin(self.base)
         pipe = self._open_pipe(bool(shown), sketch, settings)
+        self.hastened.begin(self.base, pipe.scheduler)
         asked: dict[str, Any] = {
             **self.base.asking(
                 [self.read(scene.prompt) for scene in scenes],

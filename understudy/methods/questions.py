@@ -26,7 +26,7 @@ class Question:
 
     def take(self, rows: slice) -> Question:
         """The part of it that is about some of the examples."""
-        prompts = self.prompts.take(torch.arange(len(self.times), device=self.times.device)[rows])
+        prompts = self.prompts.take(torch.arange(len(self.times))[rows])
         return Question(self.noisy[rows], self.times[rows], prompts, self.target[rows], self.weight[rows])
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
-from understudy.bases.conditioning import Conditioning
+from understudy.bases.conditioning import MASK, Conditioning
 from understudy.events import Note, Notify
 from understudy.methods.questions import Question, find_loss
 from understudy.recipes import Adapting, DreamBooth, Finetune
@@ -76,6 +76,9 @@ class CapturedLoss:
         return self._captured(*tensors)
 
     def _capture(self, names: list[str], tensors: tuple[Tensor, ...]) -> Callable[..., Tensor] | None:
+        if MASK in names:  # a graph would keep the first prompts' lengths for all
+            self._notify(Note("A step on prompts of different lengths is not captured as a CUDA graph."))
+            return None
         try:
             return self._by(_Loss(self._base, names, self._weights), tuple(one.clone() for one in tensors))
         except Exception as error:  # a denoiser that asks the machine for something in its midst, a full card

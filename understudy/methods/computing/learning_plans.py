@@ -15,6 +15,7 @@ from understudy.bases.quantizing import MODULES, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.launched import count_launched
+from understudy.methods.computing.compiled_gradients import LostGradients
 from understudy.methods.computing.forecast import Forecast, Forecaster
 from understudy.methods.computing.fused_backward import check_fused
 from understudy.methods.computing.graphs import can_capture
@@ -62,7 +63,7 @@ def plan_learning(
             list_plans(first, recipe, machine),
             machine,
             forecast,
-            lambda plan: _measure(folder, joint, plan),
+            _Trials(folder, joint, notify),
         )
     except TooSmall as small:
         raise refuse_all(small, machine, joint, folder, first) from None
@@ -150,6 +151,27 @@ def _check_shards(recipe: Finetune, processes: int) -> None:
             "offload shards shares the denoiser between several processes: start them with accelerate launch "
             "--multi_gpu --num_processes 2 (understudy plan: --processes 2), or take --offload blocks."
         )
+
+
+@dataclass
+class _Trials:
+    """Measures plans by their dry steps; none that is compiled once compiling has lost gradients."""
+
+    folder: Path
+    recipe: Finetune
+    notify: Notify
+    loses: bool = False
+
+    def __call__(self, plan: Plan) -> int | None:
+        if plan.compiled and self.loses:
+            return None
+        try:
+            return _measure(self.folder, self.recipe, plan)
+        except LostGradients as lost:
+            self.loses = True
+            what = f"{lost.count} of {lost.total} matrices get no gradient"
+            self.notify(Note(f"Compiled, {what}: learning is not compiled."))
+            return None
 
 
 def _measure(folder: Path, recipe: Finetune, plan: Plan) -> int | None:

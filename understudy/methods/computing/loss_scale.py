@@ -17,7 +17,8 @@ _SCALE, _GROWTH, _STEPS = "loss_scale", "loss_scale_growth", "optimizer_steps"
 class LossScale:
     """The factor of one optimiser's losses; 1 and without any effect unless the base computes in fp16.
 
-    A step whose gradients overflow changes no weight, and the factor is halved; nothing waits for the device.
+    A step whose gradients overflow changes no weight, and the factor is halved. Nothing waits for the
+    device but with Adam in 8 bits, which cannot pass over a step by itself: torch asks in each whether to.
     """
 
     def __init__(self, device: str, precision: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.conditioning import Conditioning
@@ -15,11 +17,18 @@ from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
 from understudy.methods.computing.as_planned import compute_as_planned
+from understudy.methods.computing.compiled_gradients import (
+    check_gradients,
+    make_telling,
+    measure_gradients,
+    measure_plain,
+)
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
 from understudy.methods.computing.forecast import learns_word, reads_in_steps, word_readers
 from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.optimizers import make_optimizer
+from understudy.methods.questions import Question
 from understudy.recipes import DreamBooth, Finetune
 from understudy.runs import Plan
 
@@ -29,7 +38,8 @@ NUM_STEPS = 2
 def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
     """The most bytes that learning by `recipe` has on the graphics card at once.
 
-    None where they are not there, or where what the plan asks for does not run on this machine.
+    None where they are not there, or where what the plan asks for does not run on this machine. Raises
+    `LostGradients` as `take_steps` does.
     """
     device = torch.device(plan.device)
     _empty_cache()
@@ -48,7 +58,10 @@ def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
 
 
 def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
-    """Learn two steps about nothing, as the recipe learns and as the plan computes, and forget them."""
+    """Learn two steps about nothing, as the recipe learns and as the plan computes, and forget them.
+
+    Raises `LostGradients` where the plan's compiled blocks do not learn what they would uncompiled.
+    """
     base = _open(folder, recipe, plan)
     place_denoiser(base, word_readers(folder) if reads_in_steps(recipe) else ())
     hollow = open_hollow(folder, plan, recipe.resolution_px)
@@ -56,22 +69,37 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
     latents = hollow.encode_image(torch.empty(1, 3, side, side, device=META)).mean
     noisy = torch.zeros(recipe.batch, *latents.shape[1:], device=plan.device)
     shapes = shape_prompts(folder, recipe.batch, DTYPES[plan.precision]).tensors
-    prompts = Conditioning(
-        {name: torch.ones(one.shape, dtype=one.dtype, device=plan.device) for name, one in shapes.items()}
-    )
+    prompts = Conditioning({name: torch.ones(one.shape, dtype=one.dtype) for name, one in shapes.items()})
+    prompts = prompts.to(plan.device)
     with learning(base, recipe) as learned:
         weights = list(learned.values())
         average = [weight.detach().clone() for weight in weights] if recipe.averaging else []
-        compute_as_planned(base, folder)
         scale = LossScale(plan.device, plan.precision)
+        question = make_question(base, noisy, prompts, learns_word(recipe))
+        if plan.compiled:
+            _compile(base, folder, question, weights, scale)
+        else:
+            compute_as_planned(base, folder)
         optimizer = make_optimizer([{"params": weights, "lr": 0.0}], recipe) if weights else None
         with stepping_in_backward(optimizer, recipe) if optimizer and plan.fused_backward else nullcontext():
             for _ in range(NUM_STEPS):
-                run_dry(base, make_question(base, noisy, prompts, learns_word(recipe)), scale)
+                run_dry(base, question, scale)
                 if optimizer is not None:
                     scale.step(optimizer, weights, recipe.max_gradient_norm)
                     optimizer.zero_grad()
         del average
+
+
+def _compile(
+    base: Base, folder: Path, question: Question, weights: Sequence[nn.Parameter], scale: LossScale
+) -> None:
+    """As `compute_as_planned`; raises `LostGradients` where what is compiled learns otherwise."""
+    telling = make_telling(question)
+    words = [one for one in telling.prompts.tensors.values() if one.requires_grad]
+    heard = [*words, *(weight for weight in weights if weight.ndim > 1)]
+    plain = measure_plain(base, telling, heard, scale)
+    compute_as_planned(base, folder)
+    check_gradients(plain, measure_gradients(base, telling, heard, scale))
 
 
 def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
