@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from understudy.domain import Character, Pixels, UserError
+from understudy.domain import Attributes, Character, Pixels, UserError
 from understudy.events import Event, Note
 from understudy.methods import learn
 from understudy.pictures import draw
@@ -16,6 +16,7 @@ from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record
 from understudy.recipes import DrawSettings, PromptOnly
 from understudy.redrawing import blend, redraw
 from understudy.runs import Run
+from understudy.world.heroes import hero, oracle
 
 FAST = DrawSettings(steps=4)
 PROMPT = "a picture of Pip sad"
@@ -135,3 +136,17 @@ def test_mistakes(run: Run, tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=match):
             redraw(run, path, PROMPT, mask, part, settings=FAST, device="cpu")
+
+
+def test_what_counts_as_a_part_is_kept_and_can_be_given_back(run: Run, tmp_path: Path) -> None:
+    picture = save(tmp_path / "mine.png", oracle(hero(31), Attributes(), 3).pixels)
+    events: list[Event] = []
+    asked = {"settings": FAST, "device": "cpu"}
+    (one,) = redraw(run, picture, PROMPT, part="left  hand", out=tmp_path, notify=events.append, **asked)
+    kept = run.folder / "masks" / "mine-left-hand.png"
+    assert any(str(kept) in event.text for event in events if isinstance(event, Note))
+    before, mask = read(picture), read(kept)
+    assert 0 < (mask > 0).mean() < 0.1
+    (other,) = redraw(run, picture, PROMPT, kept, out=tmp_path / "again", **asked)
+    assert np.array_equal(read(one), read(other))
+    assert np.array_equal(read(one)[mask == 0], before[mask == 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from understudy.methods import open_painter
 from understudy.pictures import REDRAWN, lay_out, read_pixels, save_picture, seeded_scenes
 from understudy.provenance import COMPOSITE, TRAINED, is_marked
 from understudy.recipes import DrawSettings
-from understudy.runs import StrPath, open_run
+from understudy.runs import StrPath, make_folder, open_run, write_whole
 
 STRENGTH = 0.6
 """From here on, the embedded base loses faces; a larger base stands more."""
@@ -47,7 +48,8 @@ def redraw(
     """Draw a part of `picture` anew, `count` times, and return the new files; `prompt` says the whole scene.
 
     Either `mask` is a picture that is white where to draw and black elsewhere, or `part` names what the judge
-    is to find ("face", "left hand": see `judges.parts.NAMES`). Outside of it every pixel stays as it was.
+    is to find ("face", "left hand": see `judges.parts.NAMES`), which is kept as a mask in the run's folder
+    `masks`, to be mended. Outside of it every pixel stays as it was.
     Raises `UserError` for a mask of another size, a part that is not seen, or what `draw` refuses.
     """
     opened = open_run(run)
@@ -59,6 +61,8 @@ def redraw(
         where, said = read_mask(Path(mask), before), Path(mask).name
     else:
         where, said = (judge or PuppetJudge()).find_part(before, str(part)), str(part)
+        kept = keep_mask(where, opened.folder / "masks", f"{Path(picture).stem}-{'-'.join(said.split())}")
+        notify(Note(f"What counts as {said} is white in {kept}: if it is wrong, mend it and give it as a mask."))
     sketch = Sketch(before, strength, where, Path(picture).name)
     settings = settings or suited_settings(opened)
     scenes = seeded_scenes([prompt], count, seed)
@@ -109,6 +113,16 @@ def read_mask(path: Path, picture: Pixels) -> Pixels:
     if not mask.any():
         raise UserError(f"The mask {path} is black all over: paint white what is to be drawn anew.")
     return mask
+
+
+def keep_mask(mask: Pixels, folder: Path, name: str) -> Path:
+    """Write a mask (height, width) as a picture that can be painted over, and return its file."""
+    make_folder(folder)
+    file = folder / f"{name}.png"
+    data = BytesIO()
+    Image.fromarray(mask).save(data, "PNG")
+    write_whole(file, data.getvalue())
+    return file
 
 
 def _put_in(drawn: Picture, before: Pixels, mask: Pixels, said: str) -> Picture:
