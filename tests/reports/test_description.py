@@ -65,6 +65,16 @@ def test_without_captions_views_are_unknown(tmp_path: Path) -> None:
     assert "<b>.png" in page.text
 
 
+def test_a_scan_scaled_down_is_said_to_be(tmp_path: Path) -> None:
+    for side in (2100, 1000):
+        pixels = np.full((side, side // 2, 3), 255, np.uint8)
+        pixels[100:900, 100:400] = (200, 30, 30)
+        Image.fromarray(pixels).save(tmp_path / "scan.png")
+        said = describe(tmp_path).text()
+        assert ("1024 x 2048 pixels, longer sides scaled down to that" in said) == (side == 2100)
+        assert ("scaled down" in said) == (side == 2100)
+
+
 def test_the_description_is_not_put_among_the_drawings(drawings: Path) -> None:
     with pytest.raises(UserError, match="another folder"):
         write_description(describe(drawings), drawings)

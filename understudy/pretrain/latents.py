@@ -30,7 +30,7 @@ from understudy.world.puppet import Look
 from understudy.world.scenes import Painted, paint, sample_attributes
 
 SHARD = 2048
-STRANGER_SHARE = 0.2
+STRANGER_SHARE = 0.6
 """How many pictures show strangers: a base that knows but five kinds has no shapes for a user's character."""
 NAMED_SHARE = 0.3
 """How many of the rest, and of the strangers, have a name that stands for all their looks."""
@@ -54,7 +54,7 @@ class Shown:
 
 def shown(number: int) -> Shown:
     """The content of a training picture, from its number alone."""
-    rng = random.Random(f"picture {number}")
+    rng = random.Random(f"scene {number}")
     is_stranger, is_named = rng.random() < STRANGER_SHARE, rng.random() < NAMED_SHARE
     if is_stranger:
         name, stranger = rng.choice(_strangers()) if is_named else (None, sample_stranger(rng))
@@ -99,7 +99,8 @@ _ROSTER = world_roster()
 class LatentStore:
     """Shards of latents in a folder, made when first asked for and kept in memory.
 
-    Raises `ValueError` where the shards were made by another encoder; the decoder may change.
+    Raises `ValueError` where the shards were made by another encoder, or of another mixture of pictures; the
+    decoder may change.
     """
 
     def __init__(self, folder: Path, vae: AutoencoderKL) -> None:
@@ -111,7 +112,7 @@ class LatentStore:
         if not made_by.exists():
             made_by.write_text(digest)
         if made_by.read_text() != digest:
-            raise ValueError(f"{folder} holds the latents of another encoder: give another folder.")
+            raise ValueError(f"{folder} holds latents of another encoder or mixture: give another folder.")
         self._latents: list[Tensor] = []
         self._weights: list[Tensor] = []
 
@@ -136,7 +137,7 @@ class LatentStore:
 
 
 def _digest(vae: AutoencoderKL) -> str:
-    found = hashlib.sha256()
+    found = hashlib.sha256(f"scene {STRANGER_SHARE} {NAMED_SHARE} {NUM_NAMED_STRANGERS}".encode())
     making = {name: w for name, w in vae.state_dict().items() if name.startswith(("encoder.", "quant_conv."))}
     for name, tensor in sorted(making.items()):
         found.update(name.encode())

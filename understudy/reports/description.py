@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from understudy.domain import Character, UserError
+from understudy.drawings.colours import MAX_SIDE_PX
 from understudy.drawings.describe import Statistics
 from understudy.drawings.describe import describe as measure
 from understudy.drawings.read import read_character
@@ -49,10 +50,12 @@ class Description:
         """What matters most, as lines to read."""
         statistics, coverage = self.statistics, self.coverage
         width, height, paper = (statistics.spreads[key] for key in ("width_px", "height_px", "paper_share"))
+        # What is longer is read as just so long.
+        scaled = ", longer sides scaled down to that" if MAX_SIDE_PX in (width.max, height.max) else ""
         colours = [f"{one.hex} {percent(one.share)}" for one in statistics.palette]
         lines = [
             f"{count_drawings(len(statistics.drawings))}, {_range(width.min, width.max)} x "
-            f"{_range(height.min, height.max)} pixels; {percent(paper.mean)} of them is paper.",
+            f"{_range(height.min, height.max)} pixels{scaled}; {percent(paper.mean)} of them is paper.",
             f"Colours: {', '.join(colours) or 'none'}.",
             f"Lines: {line_text(statistics)}",
         ]
