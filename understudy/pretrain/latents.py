@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from understudy.domain import Attributes
-from understudy.pretrain.strangers import Stranger, sample_stranger
+from understudy.pretrain.strangers import FOR_BASE, Stranger, sample_stranger
 from understudy.pretrain.text import world_roster
 from understudy.world.canvas import FACE_PARTS, PART_INDEX, PARTS
 from understudy.world.captions import sample_caption
@@ -57,7 +57,7 @@ def shown(number: int) -> Shown:
     rng = random.Random(f"scene {number}")
     is_stranger, is_named = rng.random() < STRANGER_SHARE, rng.random() < NAMED_SHARE
     if is_stranger:
-        name, stranger = rng.choice(_strangers()) if is_named else (None, sample_stranger(rng))
+        name, stranger = rng.choice(_strangers()) if is_named else (None, sample_stranger(rng, FOR_BASE))
         attributes = sample_attributes(rng, stranger.kind)
         return Shown(attributes, {"kind": stranger.kind}, name, stranger)
     if is_named:
@@ -83,7 +83,7 @@ def _strangers() -> tuple[tuple[str, Stranger], ...]:
     while len(found) < NUM_NAMED_STRANGERS:
         name = invent_name(rng)
         if name not in taken:
-            found.setdefault(name, sample_stranger(rng))
+            found.setdefault(name, sample_stranger(rng, FOR_BASE))
     return tuple(found.items())
 
 
@@ -137,7 +137,7 @@ class LatentStore:
 
 
 def _digest(vae: AutoencoderKL) -> str:
-    found = hashlib.sha256(f"scene {STRANGER_SHARE} {NAMED_SHARE} {NUM_NAMED_STRANGERS}".encode())
+    found = hashlib.sha256(f"scene {STRANGER_SHARE} {NAMED_SHARE} {NUM_NAMED_STRANGERS} {FOR_BASE}".encode())
     making = {name: w for name, w in vae.state_dict().items() if name.startswith(("encoder.", "quant_conv."))}
     for name, tensor in sorted(making.items()):
         found.update(name.encode())

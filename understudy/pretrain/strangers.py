@@ -1,4 +1,4 @@
-"""Random characters for the judge: the world's own, and stranger ones with shapes and patterns of no kind.
+"""Random characters for judge and base: the world's own, and stranger ones with shapes of no kind.
 
 A stranger is data, so that a variant of it differs in exactly one thing. No hero's code is used here.
 """
@@ -66,6 +66,22 @@ class Stranger:
         )
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of strangers: `plain` ones are the world's own; of the others `free` ones have any colours and
+    `headed` ones a head of their own. They wear one of `ornaments` many."""
+
+    plain: float
+    free: float
+    headed: float
+    ornaments: tuple[int, ...]
+
+
+FOR_JUDGE = Mixture(0.25, 0.5, 0.4, (1, 1, 2, 2, 3, 4))
+FOR_BASE = Mixture(0.0, 0.75, 0.7, (1, 2, 2, 3, 3, 4, 5))
+"""Its own characters are among its pictures anyway, and a user's have neither its heads nor its colours."""
+
+
 def _parts_of(piece: Piece, skin: Colour) -> tuple[Part, ...]:
     match piece.family:
         case "hair":
@@ -99,12 +115,12 @@ def another_colour(rng: random.Random, *others: Colour) -> Colour:
             return colour
 
 
-def sample_stranger(rng: random.Random) -> Stranger:
-    """Draw a character: a quarter are the world's own, the others wear one to four ornaments."""
+def sample_stranger(rng: random.Random, mixture: Mixture = FOR_JUDGE) -> Stranger:
+    """Draw a character: the world's own, or one that wears ornaments and may have a head of its own."""
     traits = sample_traits(rng)
     kind, outfit = traits["kind"], traits["outfit"]
-    plain = rng.random() < 0.25
-    free = not plain and rng.random() < 0.5  # any colours
+    plain = rng.random() < mixture.plain
+    free = not plain and rng.random() < mixture.free
     skin = SKIN[traits["skin"]] if "skin" in traits else RGB[traits["coat"]]
     if free and "coat" in traits:
         skin = another_colour(rng, (38, 33, 43))
@@ -123,8 +139,8 @@ def sample_stranger(rng: random.Random) -> Stranger:
     head = traits.get("head", "round")
     if not plain:
         pieces = [piece for piece in pieces if piece.family in ("muzzle", "tail") or rng.random() < 0.6]
-        pieces += [random_ornament(rng, skin, top) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
-        if rng.random() < 0.4:
+        pieces += [random_ornament(rng, skin, top) for _ in range(rng.choice(mixture.ornaments))]
+        if rng.random() < mixture.headed:
             head = str(rng.randrange(1 << 30))
     eyes = rng.choice(("round", "round", "dot"))
     return Stranger(kind, head, (skin, top, arm, hand, bottom, foot), outfit, eyes, tuple(pieces))
