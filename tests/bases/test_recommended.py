@@ -11,9 +11,16 @@ from huggingface_hub import constants
 
 from tests.bases.toys import make_toy
 from tests.toy_character import make_character
+from understudy.bases import recommended
 from understudy.bases.fetching import fetch
 from understudy.bases.layouts import Family
-from understudy.bases.recommended import DRAWING, recommended_knobs, suited_knobs, suited_settings
+from understudy.bases.recommended import (
+    DRAWING,
+    TRAINING,
+    recommended_knobs,
+    suited_knobs,
+    suited_settings,
+)
 from understudy.domain import UserError
 from understudy.methods import learn
 from understudy.options import draw_settings, make_recipe
@@ -53,6 +60,23 @@ def test_a_run_is_drawn_as_its_base_wants_unless_told_otherwise(tmp_path: Path) 
     assert suited_settings(run).guidance == 5.0
     assert draw_settings(run.folder, {"steps": 3}).steps == 3
     assert suited_settings(open_run(run.folder)).steps == 30
+
+
+@pytest.mark.parametrize("name", ["kontext", "qwen-edit"])
+def test_a_base_that_looks_at_drawings_learns_by_name_as_its_family_does(
+    name: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = make_toy(name, tmp_path)
+    monkeypatch.setattr(recommended, "find_base", lambda base, notify: toy)
+    for method in TRAINING:
+        assert suited_knobs(method, name) == recommended_knobs(name, method)
+    assert suited_knobs("dreambooth-lora", name)["targets"] == ("attention",)
+
+
+@pytest.mark.parametrize("name", ["klein-fast", "zimage-turbo", "flux-schnell"])
+def test_a_base_of_few_steps_does_not_learn(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} is for drawing alone"):
+        suited_knobs("dreambooth-lora", name)
 
 
 def test_a_base_that_is_not_there_is_a_mistake() -> None:

@@ -41,7 +41,7 @@ class KnownBase:
     """An autoencoder to take instead of its own."""
     draws_from_references: bool = False
     learns: bool = True
-    """False for a base of few steps, which learning would undo, and for one that only changes pictures."""
+    """False for a base of few steps, which learning would undo."""
     computes_in_fp16: bool = False
     """Whether graphics cards without bf16 (T4, RTX 20) can compute it in half precision."""
 
@@ -236,10 +236,9 @@ KNOWN = (
         sizes.FLUX,
         28,
         2.5,
-        "FLUX.1 that draws from a sheet of reference drawings without learning; not for work that is paid.",
+        "FLUX.1 that can draw from a sheet of reference drawings unlearned, too; not for work that is paid.",
         gated=True,
         draws_from_references=True,
-        learns=False,
     ),
     KnownBase(
         "qwen-edit",
@@ -249,9 +248,8 @@ KNOWN = (
         sizes.QWEN,
         40,
         4.0,
-        "Draws from several reference drawings without learning, may be sold; needs a large card.",
+        "qwen that can draw from several reference drawings unlearned, too; may be sold, needs a large card.",
         draws_from_references=True,
-        learns=False,
     ),
 )
 
