@@ -22,8 +22,9 @@ from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.methods.computing.checkpointing import checkpoint_blocks
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
-from understudy.methods.computing.forecast import Forecaster, count_weights, learns_word
+from understudy.methods.computing.forecast import Forecaster, count_weights
 from understudy.methods.computing.fused_backward import freeing_gradients
+from understudy.methods.conditioning import learns_word
 from understudy.recipes import PUPPET, Checkpointing, DreamBooth, DreamBoothLora, Finetune, TextualInversion
 from understudy.runs import Plan
 

@@ -30,6 +30,11 @@ class _WithWord(nn.Module):
         return torch.where(is_word[..., None], learned.to(known.dtype), known)
 
 
+def knows_word(encoder: Any) -> bool:
+    """Whether a text encoder, where it is there, was taught a word that may have changed since."""
+    return encoder is not None and isinstance(encoder.get_input_embeddings(), _WithWord)
+
+
 def add_word(tokenizer: Any, encoder: Any, word: str, num_vectors: int, initial: str) -> nn.Parameter:
     """Teach a text encoder a word; returns its vectors (num_vectors, D), fp32, which alone can be trained.
 

@@ -33,9 +33,10 @@ from understudy.methods.computing.checkpointing import checkpoint_blocks
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
 from understudy.methods.computing.fused_backward import freeing_gradients
 from understudy.methods.computing.kept import count_spared
+from understudy.methods.conditioning import learns_word, readers_in_steps
 from understudy.methods.encoding import ENCODE_BATCH
 from understudy.methods.questions import Question, find_loss
-from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune, LearnsWord
+from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune
 from understudy.runs import Plan
 
 BYTES_PER_WEIGHT = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
@@ -104,13 +105,15 @@ class Forecaster:
         size = seen.element
         vae = size * count_weights(self._folder, AUTOENCODER)
         words = sum(size * count_weights(self._folder, part) for part in word_readers(self._folder))
-        needed = words if reads_in_steps(self._recipe) else 0
+        kind = find_kind(read_layout(self._folder).family)
+        in_steps = readers_in_steps(kind, self._recipe)
+        needed = sum(size * count_weights(self._folder, part) for part in in_steps)
         dequantised = max(seen.linear) * seen.element if plan.quantization != "none" else 0
         # bitsandbytes puts weights on the card as it loads them.
         beside = weights if not leaves or plan.quantizer == "bitsandbytes" else 0
         on_device = words if plan.readers == "device" else 0
         reading = vae + (max(seen.encoding, on_device) if leaves else words + seen.encoding)
-        by_layers = find_kind(read_layout(self._folder).family).draws_by_layers(plan)
+        by_layers = kind.draws_by_layers(plan)
         drawn = seen.denoiser if plan.offload in LEAVES and not by_layers else weights
         together = max(drawn, words + beside) if leaves else weights + vae + words
         return Forecast(
@@ -245,22 +248,11 @@ def _bytes_of(network: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
-def learns_word(recipe: Finetune) -> bool:
-    """Whether gradients flow to what was read."""
-    return isinstance(recipe, LearnsWord) and recipe.vectors > 0
-
-
 def word_readers(folder: Path) -> list[str]:
     """The parts that read the prompts."""
     layout = read_layout(folder)
     parts = (part for part in (*layout.weighted, *layout.optional) if part.startswith("text_encoder"))
     return [part for part in parts if (folder / part).is_dir()]
-
-
-def reads_in_steps(recipe: Finetune) -> bool:
-    """Whether every step reads its prompts anew."""
-    trains = isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0
-    return trains or learns_word(recipe)
 
 
 def count_weights(folder: Path, part: str) -> int:

@@ -24,9 +24,9 @@ from understudy.methods.computing.compiled_gradients import (
     measure_plain,
 )
 from understudy.methods.computing.dry_step import learning, make_question, run_dry
-from understudy.methods.computing.forecast import learns_word, reads_in_steps, word_readers
 from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.computing.loss_scale import LossScale
+from understudy.methods.conditioning import learns_word, readers_in_steps
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.questions import Question
 from understudy.recipes import DreamBooth, Finetune
@@ -63,7 +63,7 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
     Raises `LostGradients` where the plan's compiled blocks do not learn what they would uncompiled.
     """
     base = _open(folder, recipe, plan)
-    place_denoiser(base, word_readers(folder) if reads_in_steps(recipe) else ())
+    place_denoiser(base, readers_in_steps(type(base), recipe))
     hollow = open_hollow(folder, plan, recipe.resolution_px)
     side = hollow.size_px
     latents = hollow.encode_image(torch.empty(1, 3, side, side, device=META)).mean
