@@ -28,7 +28,7 @@ LEARNED_GUIDANCE = 1.0
 
 
 class FluxRedrawingPipeline(FluxImg2ImgPipeline, TextualInversionLoaderMixin):  # type: ignore[misc]
-    """diffusers' own (0.42) lacks a mixin that its code asks for: of a word it reads the first vector only."""
+    """diffusers' own (0.42) lacks a mixin that its code asks for: of a word it reads one vector only."""
 
 
 @dataclass(frozen=True)
