@@ -33,7 +33,7 @@ from understudy.methods.finetune import ask
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.painting import PipelinePainter
 from understudy.methods.questions import find_loss
-from understudy.recipes import DrawSettings, DreamBoothLora, Finetune, TextualInversion
+from understudy.recipes import DrawSettings, DreamBoothLora, TextualInversion
 from understudy.runs import Plan, Run
 
 PLAN = Plan(device="cpu", precision="fp32", threads=1)
@@ -145,7 +145,7 @@ def test_learns_from_six_drawings(flux: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe_of", [inverting, pivoting])
 def test_goes_on_after_a_kill_as_if_nothing_had_been(
-    recipe_of: Callable[[Path], Finetune], flux: Path, tmp_path: Path
+    recipe_of: Callable[[Path], TextualInversion | DreamBoothLora], flux: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(flux).model_copy(update={"batch": 2})
     whole = learn(SIX, recipe, tmp_path / "whole")

@@ -43,7 +43,7 @@ def test_tokens_are_read_as_the_pipeline_reads_prompts(base: Base) -> None:
 def test_only_the_word_can_learn_and_only_prompts_that_say_it_change(base: Base) -> None:
     before = base.encode_prompt(PROMPTS)["hidden"]
     (vectors,) = base.add_word("<pip>", 3, "girl")
-    read_anew(base).square().sum().backward()
+    torch.autograd.backward(read_anew(base).square().sum())
     assert vectors.shape == (3, 32)
     assert vectors.grad is not None
     assert (vectors.grad.abs().sum(dim=1) > 0).all()
