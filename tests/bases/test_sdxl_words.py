@@ -51,7 +51,7 @@ def test_both_encoders_learn_it_and_nothing_else_does(folder: Path) -> None:
     before = base.encode_prompt(PROMPTS)
     first, second = base.add_word("<pip>", 3, "girl")
     assert (first.shape, second.shape) == ((3, 32), (3, 48))
-    read = base.read_tokens(base.tokenize(PROMPTS))
+    read = base.read_tokens(base.tokenize(PROMPTS), before)
     assert torch.allclose(read["hidden"], base.encode_prompt(PROMPTS)["hidden"], atol=1e-6)
     torch.autograd.backward(read["hidden"].square().sum() + read["pooled"].square().sum())
     for vectors in (first, second):

@@ -21,8 +21,8 @@ from understudy.bases.hollow import open_hollow, shape_prompts
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.methods.computing.checkpointing import checkpoint_blocks
-from understudy.methods.computing.dry_step import learning, make_question, run_dry
-from understudy.methods.computing.forecast import Forecaster, count_weights, learns_word
+from understudy.methods.computing.dry_step import learning, make_question, make_reading, run_dry
+from understudy.methods.computing.forecast import Forecaster, count_weights
 from understudy.methods.computing.fused_backward import freeing_gradients
 from understudy.recipes import PUPPET, Checkpointing, DreamBooth, DreamBoothLora, Finetune, TextualInversion
 from understudy.runs import Plan
@@ -47,13 +47,14 @@ def measure(folder: Path, recipe: Finetune, plan: Plan) -> int:
     shapes = shape_prompts(folder, recipe.batch, torch.float32).tensors
     prompts = Conditioning({name: torch.ones(one.shape, dtype=one.dtype) for name, one in shapes.items()})
     with learning(base, recipe) as learned:
-        question = make_question(base, latents, prompts, learns_word(recipe))
-        run_dry(base, question)
+        reading = make_reading(base, folder, recipe, prompts)
+        question = make_question(base, latents, prompts, reading is not None)
+        run_dry(base, question, reading=reading)
         for weight in learned.values():
             weight.grad = None
         freeing = freeing_gradients(learned.values()) if plan.fused_backward else nullcontext()
         with freeing, profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-            run_dry(base, question)
+            run_dry(base, question, reading=reading)
     events = profiler.profiler.kineto_results.events()
     given_out = sorted((one.start_ns(), one.nbytes()) for one in events if one.name() == "[memory]")
     now = most = 0
@@ -187,5 +188,31 @@ def test_class_pictures_and_what_reads_count_too(folder: Path) -> None:
     assert plain.reading > plain.weights
     gone = Forecaster(folder, recipe)(CPU.model_copy(update={"offload": "encoders"}))
     assert gone.weights < plain.weights
-    word = Forecaster(folder, recipe.model_copy(update={"text_learning_rate": 1e-4}))
-    assert gone.weights < word(CPU.model_copy(update={"offload": "encoders"})).weights <= plain.weights
+
+
+READING: dict[Family, tuple[str, ...]] = {
+    "sdxl": ("text_encoder", "text_encoder_2"),
+    "sd3": ("text_encoder", "text_encoder_2"),
+    "flux": ("text_encoder",),
+}
+
+
+@pytest.mark.parametrize("family", READING)
+def test_what_reads_in_a_step_counts_and_nothing_else_that_reads(family: Family, tmp_path: Path) -> None:
+    folder = make_toy(family, tmp_path / family)
+    leaving = CPU.model_copy(update={"offload": "encoders"})
+    once = DreamBoothLora(base=str(folder), batch=4, prior_weight=0.0)
+    trained = once.model_copy(update={"text_learning_rate": 1e-4})
+    there = Forecaster(folder, trained)(leaving).weights - Forecaster(folder, once)(leaving).weights
+    assert there == 4 * sum(count_weights(folder, reader) for reader in READING[family])
+    assert Forecaster(folder, trained)(leaving).step == pytest.approx(measure(folder, trained, CPU), rel=0.05)
+
+
+def test_a_word_of_flux_has_t5_in_every_step(tmp_path: Path) -> None:
+    folder = make_toy("flux", tmp_path / "flux")
+    leaving = CPU.model_copy(update={"offload": "encoders"})
+    recipe = TextualInversion(base=str(folder), batch=4)
+    said = Forecaster(folder, recipe)(leaving)
+    parts = ("transformer", "text_encoder", "text_encoder_2")
+    assert said.weights == 4 * sum(count_weights(folder, part) for part in parts)
+    assert said.step == pytest.approx(measure(folder, recipe, CPU), rel=0.05)

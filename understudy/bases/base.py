@@ -18,6 +18,7 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.prompting import Prompting
 from understudy.bases.schedulers import make_scheduler
+from understudy.bases.words import add_word
 from understudy.domain import Pixels, UserError
 from understudy.recipes import LEAVES, Scheduler, Target
 from understudy.runs import Plan
@@ -28,8 +29,8 @@ NO_REFERENCES = (
 )
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 NO_WORDS = (
-    "This base learns no new word, its pipeline could not read it: "
-    "take --method dreambooth-lora without --vectors."
+    "This base learns no new word, since no pipeline of diffusers could load it: take --method "
+    "dreambooth-lora without --vectors, or learn on Stable Diffusion 1.5, SDXL or FLUX.1 (--base)."
 )
 NO_READERS = "The text encoders of this base are not trained here: leave text_learning_rate at 0."
 
@@ -69,6 +70,9 @@ class Base(ABC):
     """What the folder's pipeline is opened without."""
     text_parts: ClassVar[tuple[str, ...]] = ()
     """The pipeline's names for what reads the words and can be trained."""
+    word_parts: ClassVar[Mapping[str, str]] = {}
+    """The names of what a new word can be taught, the `text_parts` among them; none where its pipeline reads
+    none. Each has the name of its vectors in the file of a word that several of them read."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()
     """The same ends of these."""
     max_references: ClassVar[int] = 0
@@ -77,8 +81,8 @@ class Base(ABC):
     """Whether its pipeline makes one picture at a time where drawings are shown."""
     caches_blocks: ClassVar[bool] = False
     """Whether it has blocks that a cache can pass over."""
-    learns_words: ClassVar[bool] = False
-    """Whether it can be taught a word that its pipeline reads."""
+    draws_whole: ClassVar[bool] = False
+    """Whether its denoiser is so small that it draws in one piece, however little of it learns at once."""
 
     @classmethod
     @abstractmethod
@@ -155,10 +159,9 @@ class Base(ABC):
     def draws_by_layers(cls, plan: Plan) -> bool:
         """Whether its parts come layer by layer when it draws, since one alone may not fit on the device.
 
-        Layers come as other tensors than they were, so never where a word among them may be about to learn:
-        the denoisers of such families are small.
+        Layers come as other tensors than they were: what is to learn must be put among them afterwards.
         """
-        return plan.offload in LEAVES and not cls.learns_words
+        return plan.offload in LEAVES and not cls.draws_whole
 
     def _options(self) -> dict[str, object]:
         """What else the family's pipelines must be told when they are made."""
@@ -227,13 +230,26 @@ class Base(ABC):
         """Prompts to what `read_tokens` takes; nothing where no encoder of the family can learn."""
         return Conditioning({})
 
-    def read_tokens(self, tokens: Conditioning) -> Conditioning:
-        """What `encode_prompt` gives for these tokens, but gradients flow through it."""
+    def read_tokens(self, tokens: Conditioning, read: Conditioning) -> Conditioning:
+        """What `encode_prompt` gives for these tokens, but gradients flow through it.
+
+        `read` is what it gave before anything learned: what comes of encoders that learn nothing is taken
+        from there, so that these need not be there any more.
+        """
         raise UserError(NO_READERS)
 
     def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
-        """Teach the base a word, as `words.add_word` says; returns its vectors for each of its readers."""
-        raise UserError(NO_WORDS)
+        """Teach the base a word, as `words.add_word` says; returns its vectors for each of `word_parts`."""
+        if not self.word_parts:
+            raise UserError(NO_WORDS)
+        return tuple(
+            add_word(self.tokenizer(part), self.part(part), word, num_vectors, initial)
+            for part in self.word_parts
+        )
+
+    def tokenizer(self, reader: str) -> Any:
+        """What makes the tokens that a part reads."""
+        return self.pipe.components[reader.replace("text_encoder", "tokenizer")]
 
     def _to_encoder(self, pixels: Tensor) -> Tensor:
         """Pixels as the autoencoder takes them, where it works: a pipeline that offloads fetches it there.

@@ -10,14 +10,16 @@ from torch import Tensor
 
 def tokenize(pipe: Any, tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     """Prompts to padded tokens (prompts, L), with learned words spelt out in their vectors."""
+    spelt = pipe.maybe_convert_prompt(list(prompts), tokenizer)
+    return pad(tokenizer, spelt, tokenizer.model_max_length).to(pipe.text_encoder.device)
+
+
+def pad(tokenizer: Any, prompts: Sequence[str], num_tokens: int) -> Tensor:
+    """Prompts to so many tokens each (prompts, num_tokens), on the CPU: what is missing or too much."""
     tokens: Tensor = tokenizer(
-        pipe.maybe_convert_prompt(list(prompts), tokenizer),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
+        list(prompts), padding="max_length", max_length=num_tokens, truncation=True, return_tensors="pt"
     ).input_ids
-    return tokens.to(pipe.text_encoder.device)
+    return tokens
 
 
 def readable_part(pipe: Any, prompt: str) -> str:

@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 from diffusers import FluxImg2ImgPipeline, FluxPipeline
+from diffusers.loaders import TextualInversionLoaderMixin
 from torch import Tensor
 
-from understudy.bases import t5
+from understudy.bases import clip, t5
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.flows import LORA_TARGETS, PATCH, FlowBase
+from understudy.bases.unets import TEXT_LORA_TARGETS
+from understudy.bases.words import knows_word
 
 T5_TOKENS = 512
 """As many as the pipeline reads unless it is told otherwise."""
@@ -24,12 +27,23 @@ LEARNED_GUIDANCE = 1.0
 """The transformer is told so while it learns: at this scale it answers as one that never was distilled."""
 
 
+class FluxRedrawingPipeline(FluxImg2ImgPipeline, TextualInversionLoaderMixin):  # type: ignore[misc]
+    """diffusers' own (0.42) lacks a mixin that its code asks for: of a word it reads one vector only."""
+
+
 @dataclass(frozen=True)
 class FluxBase(FlowBase):
-    """An opened base of the family."""
+    """An opened base of the family.
+
+    Of T5 a word is learned, but T5 itself is not: no pipeline reads adapters of it.
+    """
 
     draws_with = FluxPipeline
-    redraws_with = FluxImg2ImgPipeline
+    redraws_with = FluxRedrawingPipeline
+    text_parts = ("text_encoder",)
+    text_lora_targets = TEXT_LORA_TARGETS
+    # As ComfyUI's two readers look for them; diffusers is given one tensor after the other.
+    word_parts = {"text_encoder": "clip_l", "text_encoder_2": "t5xxl"}  # noqa: RUF012
     lora_targets = {  # noqa: RUF012
         **LORA_TARGETS,
         # The dots keep the last layer of all out, which has the name of one in each block.
@@ -59,9 +73,33 @@ class FluxBase(FlowBase):
         hidden, pooled, _ = self.pipe.encode_prompt(list(prompts), device=self.reading_device)
         return Conditioning({"hidden": hidden, "pooled": pooled})
 
+    def tokenize(self, prompts: Sequence[str]) -> Conditioning:
+        """`tokens` of CLIP and `tokens_2` of T5 (prompts, L), with learned words spelt out in vectors."""
+        pipe, device = self.pipe, self.reading_device
+        spelt = pipe.maybe_convert_prompt(list(prompts), pipe.tokenizer_2)
+        return Conditioning(
+            {
+                "tokens": clip.tokenize(pipe, pipe.tokenizer, prompts),
+                "tokens_2": clip.pad(pipe.tokenizer_2, spelt, T5_TOKENS).to(device),
+            }
+        )
+
+    def read_tokens(self, tokens: Conditioning, read: Conditioning) -> Conditioning:
+        """`hidden` and `pooled`, with gradients; T5 reads anew only where it was taught a word."""
+        pipe = self.pipe
+        with self._computing():
+            pooled: Tensor = pipe.text_encoder(tokens["tokens"]).pooler_output
+        # In its weights' own precision, as the pipeline has it: T5 overflows in fp16.
+        hidden = (
+            pipe.text_encoder_2(tokens["tokens_2"])[0] if knows_word(pipe.text_encoder_2) else read["hidden"]
+        )
+        return Conditioning({"hidden": hidden, "pooled": pooled.to(pipe.text_encoder.dtype)})
+
     def readable_part(self, prompt: str) -> str:
         """What T5 reads; of a long prompt CLIP reads the beginning."""
-        return t5.readable_part(self.pipe.tokenizer_2, T5_TOKENS, prompt)
+        spelt = self.pipe.maybe_convert_prompt(prompt, self.pipe.tokenizer_2)
+        read = t5.readable_part(self.pipe.tokenizer_2, T5_TOKENS, spelt)
+        return prompt if read == spelt else read
 
     def as_drawn(self, latents: Tensor) -> Tensor:
         """Packed: 2 x 2 latents (B, C, H, W) as one place (B, H/2 W/2, 4C)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -23,22 +24,22 @@ CHAT_TOKENS = 128
 """Of a usual prompt, for families that read as many as there are."""
 
 
-def open_hollow(folder: Path, plan: Plan, size_px: int = 0) -> Base:
-    """The base in `folder` as `open_base` opens it, but only its configs are read, and nothing in it reads.
+def open_hollow(folder: Path, plan: Plan, size_px: int = 0, readers: Sequence[str] = ()) -> Base:
+    """The base in `folder` as `open_base` opens it, but only its configs are read.
 
-    Its denoiser and autoencoder are on the meta device: they answer with shapes. Raises `UserError` as
-    `read_layout` and `read_config` do.
+    Its denoiser, its autoencoder and of its text encoders the `readers` are on the meta device: they answer
+    with shapes. Raises `UserError` as `read_layout` and `read_config` do.
     """
     layout = read_layout(folder)
     kind: Any = find_kind(layout.family)
     pipeline = kind.opens_with or kind.draws_with
     expected, _ = pipeline._get_signature_keys(pipeline)
     parts: dict[str, object] = dict.fromkeys(expected)
-    parts["scheduler"] = _make(folder, "scheduler")
+    parts["scheduler"] = make_part(folder, "scheduler")
     with torch.device(META), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for part in (layout.denoiser, "vae"):
-            network = _make(folder, part)
+        for part in (layout.denoiser, "vae", *readers):
+            network = make_part(folder, part)
             for weight in network.parameters():
                 weight.data = weight.data.to(DTYPES[plan.precision])
             parts[part] = network.requires_grad_(False).eval()
@@ -85,10 +86,35 @@ def shape_prompts(folder: Path, num_prompts: int, dtype: torch.dtype) -> Conditi
             assert_never(layout.family)
 
 
-def _make(folder: Path, part: str) -> Any:
-    """A part of the class that its config names, as the layout has already checked."""
+def shape_tokens(folder: Path, num_prompts: int) -> Conditioning:
+    """What the family's `tokenize` gives for so many prompts about nothing; nothing where it gives none."""
+
+    def nothing(length: int) -> Tensor:
+        return torch.zeros(num_prompts, length, dtype=torch.long)
+
+    match read_layout(folder).family:
+        case "sd1":
+            return Conditioning({"tokens": nothing(_clip_tokens(folder))})
+        case "sdxl":
+            tokens = nothing(_clip_tokens(folder))
+            return Conditioning({"tokens": tokens, "tokens_2": tokens, "said": torch.ones(num_prompts)})
+        case "sd3":
+            return Conditioning(dict.fromkeys(("tokens", "tokens_2"), nothing(_clip_tokens(folder))))
+        case "flux" | "kontext":
+            return Conditioning({"tokens": nothing(_clip_tokens(folder)), "tokens_2": nothing(512)})
+        case _:
+            return Conditioning({})
+
+
+def make_part(folder: Path, part: str) -> Any:
+    """A part with random weights, of the class that the layout or its config names."""
     config: Mapping[str, Any] = read_config(folder, part)
-    return getattr(diffusers, str(config["_class_name"])).from_config(config)
+    if "_class_name" in config:
+        return getattr(diffusers, str(config["_class_name"])).from_config(config)
+    layout = read_layout(folder)
+    library, kind = {**layout.parts, **layout.optional}[part]
+    made = getattr(import_module(library), kind)
+    return made(made.config_class(**config))
 
 
 def _clip_tokens(folder: Path) -> int:

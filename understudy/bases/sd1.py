@@ -12,13 +12,12 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
-from torch import Tensor, nn
+from torch import Tensor
 
 from understudy.bases import clip
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.unets import LORA_TARGETS, TEXT_LORA_TARGETS, encode_image, own_size_px
-from understudy.bases.words import add_word
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class Sd1Base(Base):
     lora_targets = LORA_TARGETS
     text_parts = ("text_encoder",)
     text_lora_targets = TEXT_LORA_TARGETS
-    learns_words = True
+    word_parts = {"text_encoder": "clip_l"}  # noqa: RUF012
+    draws_whole = True
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
@@ -63,16 +63,12 @@ class Sd1Base(Base):
         """`tokens` (prompts, L)."""
         return Conditioning({"tokens": clip.tokenize(self.pipe, self.pipe.tokenizer, prompts)})
 
-    def read_tokens(self, tokens: Conditioning) -> Conditioning:
+    def read_tokens(self, tokens: Conditioning, read: Conditioning) -> Conditioning:
         """`hidden`, with gradients."""
         encoder = self.pipe.text_encoder
         with self._computing():
             hidden: Tensor = encoder(tokens["tokens"])[0]
         return Conditioning({"hidden": hidden.to(encoder.dtype)})
-
-    def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
-        """See `words.add_word`."""
-        return (add_word(self.pipe.tokenizer, self.pipe.text_encoder, word, num_vectors, initial),)
 
     def readable_part(self, prompt: str) -> str:
         """See `clip.readable_part`."""

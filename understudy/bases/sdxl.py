@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
-from torch import Tensor, nn
+from torch import Tensor
 
 from understudy.bases import clip
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.unets import LORA_TARGETS, TEXT_LORA_TARGETS, encode_image, own_size_px
-from understudy.bases.words import add_word
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class SdxlBase(Base):
     lora_targets = LORA_TARGETS
     text_parts = ("text_encoder", "text_encoder_2")
     text_lora_targets = TEXT_LORA_TARGETS
-    learns_words = True
+    word_parts = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}  # noqa: RUF012
+    draws_whole = True
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
@@ -80,7 +80,7 @@ class SdxlBase(Base):
             }
         )
 
-    def read_tokens(self, tokens: Conditioning) -> Conditioning:
+    def read_tokens(self, tokens: Conditioning, read: Conditioning) -> Conditioning:
         """`hidden` and `pooled`, with gradients: of both encoders the last layer but one."""
         pipe = self.pipe
         with self._computing():
@@ -93,14 +93,6 @@ class SdxlBase(Base):
                 "hidden": (hidden * said[:, None, None]).to(dtype),
                 "pooled": (second[0] * said[:, None]).to(dtype),
             }
-        )
-
-    def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
-        """See `words.add_word`; both readers learn it."""
-        pipe = self.pipe
-        return (
-            add_word(pipe.tokenizer, pipe.text_encoder, word, num_vectors, initial),
-            add_word(pipe.tokenizer_2, pipe.text_encoder_2, word, num_vectors, initial),
         )
 
     def readable_part(self, prompt: str) -> str:

@@ -30,6 +30,11 @@ class _WithWord(nn.Module):
         return torch.where(is_word[..., None], learned.to(known.dtype), known)
 
 
+def knows_word(encoder: Any) -> bool:
+    """Whether a text encoder, where it is there, was taught a word that may have changed since."""
+    return encoder is not None and isinstance(encoder.get_input_embeddings(), _WithWord)
+
+
 def add_word(tokenizer: Any, encoder: Any, word: str, num_vectors: int, initial: str) -> nn.Parameter:
     """Teach a text encoder a word; returns its vectors (num_vectors, D), fp32, which alone can be trained.
 
@@ -45,6 +50,16 @@ def add_word(tokenizer: Any, encoder: Any, word: str, num_vectors: int, initial:
         raise UserError(f"The base knows a word {word!r} already: give the character another name.")
     own = encoder.get_input_embeddings()
     begin = [tokens[number % len(tokens)] for number in range(num_vectors)]
-    vectors = nn.Parameter(own(torch.tensor(begin, device=encoder.device)).detach().float().clone())
-    encoder.set_input_embeddings(_WithWord(own, vectors, first))
+    return _add_vectors(encoder, own(torch.tensor(begin, device=encoder.device)), first)
+
+
+def add_wordless_vectors(encoder: Any, num_vectors: int) -> nn.Parameter:
+    """The same of a text encoder without a tokenizer, for steps that only show what every step takes."""
+    own = encoder.get_input_embeddings().weight
+    return _add_vectors(encoder, own[:num_vectors], len(own))
+
+
+def _add_vectors(encoder: Any, begin: Tensor, first: int) -> nn.Parameter:
+    vectors = nn.Parameter(begin.detach().float().clone())
+    encoder.set_input_embeddings(_WithWord(encoder.get_input_embeddings(), vectors, first))
     return vectors

@@ -25,7 +25,7 @@ from understudy.domain import Character, UserError
 from understudy.events import Notify
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import choose_plan, following
-from understudy.methods.conditioning import read_in_the_step, read_once
+from understudy.methods.conditioning import read_as, readers_in_steps
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, WriteWeights, finetune
@@ -50,13 +50,12 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
     with following(plan):
         base = _open_in_full(recipe, plan)
         examples = resident_examples(base, character, recipe, run, notify)
-        needed = base.text_parts if recipe.text_learning_rate else ()
-        place_denoiser(base, needed, written=recipe.save_as == "pipeline")
+        readers = readers_in_steps(type(base), recipe)
+        place_denoiser(base, readers, written=recipe.save_as == "pipeline")
         parts = [Part(train_whole(base, base.denoiser_part), recipe.learning_rate)]
-        if recipe.text_learning_rate:
-            parts += [Part(train_whole(base, part), recipe.text_learning_rate) for part in base.text_parts]
+        parts += [Part(train_whole(base, part), recipe.text_learning_rate) for part in readers]
         compute_as_planned(base, find_base(recipe.base))
-        condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
+        condition = read_as(recipe, base, examples)
         weights = {name: weight for part in parts for name, weight in part.weights.items()}
         write = _writing(base, weights, recipe, run)
         finetune(base, parts, examples, condition, recipe, run, write, review, notify)

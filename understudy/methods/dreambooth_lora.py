@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
@@ -21,7 +21,7 @@ from understudy.methods.adapters import add_text_adapter, load_adapter, write_ad
 from understudy.methods.attached import attached
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
-from understudy.methods.conditioning import read_in_the_step, read_once
+from understudy.methods.conditioning import read_as, readers_in_steps
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, finetune
@@ -49,15 +49,19 @@ def learn(
         base = open_base(
             find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
         )
-        word = begin_word(base, recipe, character, described)
-        examples = resident_examples(base, character, recipe, run, notify)
-        place_denoiser(base, base.text_parts if word or recipe.text_learning_rate else ())
+        word: dict[str, nn.Parameter] = {}
+
+        def teach() -> None:
+            word.update(begin_word(base, recipe, character, described))
+
+        examples = resident_examples(base, character, recipe, run, notify, teach)
+        place_denoiser(base, readers_in_steps(type(base), recipe))
         parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]
         if word:
             parts.append(Part(word, recipe.word_learning_rate, recipe.word_steps))
         if recipe.text_learning_rate:
             parts.append(Part(add_text_adapter(base, recipe), recipe.text_learning_rate))
-        condition = read_in_the_step(base, examples) if len(parts) > 1 else read_once(examples)
+        condition = read_as(recipe, base, examples)
         change = measure_change(base.denoiser)
         compute_as_planned(base, find_base(recipe.base))
         pull = (lambda: recipe.pull * change()) if recipe.pull else None
@@ -66,7 +70,7 @@ def learn(
             facts = describe_learning(run)
             adapters = {name: tensor for name, tensor in tensors.items() if name not in word}
             write_adapter(adapters, recipe, base.denoiser_part, facts, folder)
-            write_word(tensors, character.name, facts, folder)
+            write_word(base, tensors, character.name, facts, folder)
 
         finetune(base, parts, examples, condition, recipe, run, write, review, notify, pull)
 

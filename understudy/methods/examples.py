@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -132,18 +132,36 @@ def make_decks(examples: Examples, recipe: Finetune) -> Decks:
 
 
 def resident_examples(
-    base: Base, character: Character, recipe: Finetune, run: Run, notify: Notify
+    base: Base,
+    character: Character,
+    recipe: Finetune,
+    run: Run,
+    notify: Notify,
+    teach: Callable[[], None] = lambda: None,
 ) -> Examples:
-    """The run's examples; made, and their class pictures drawn, where they are not there or damaged."""
-    path = run.folder / EXAMPLES_FILE
+    """The run's examples; made, and their class pictures drawn, where they are not there or damaged.
+
+    `teach` is called once, when nothing is drawn any more, which may exchange the readers' tensors for
+    others, and before any prompt is read.
+    """
+    path, device = run.folder / EXAMPLES_FILE, base.plan.device
+    found = _load(path, device)
+    if found is not None:
+        teach()
+        return found
+    folder = run.folder / CLASS_PICTURES_FOLDER
+    prior = draw_class_pictures(base, recipe, character.noun, folder, notify)
+    place_readers(base)
+    teach()
+    make_examples(base, character, recipe, prior, notify).save(path)
+    return Examples.load(path, device)
+
+
+def _load(path: Path, device: str) -> Examples | None:
     try:
-        return Examples.load(path, base.plan.device)
+        return Examples.load(path, device)
     except UNREADABLE:
-        folder = run.folder / CLASS_PICTURES_FOLDER
-        prior = draw_class_pictures(base, recipe, character.noun, folder, notify)
-        place_readers(base)
-        make_examples(base, character, recipe, prior, notify).save(path)
-        return Examples.load(path, base.plan.device)
+        return None
 
 
 def make_examples(

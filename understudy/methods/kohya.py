@@ -25,6 +25,8 @@ It knows diffusers' layers only by their names in diffusers, which must keep the
 """
 DOTTED = "diffusion_model."
 """What layers begin with that keep their own names, dots and all."""
+OF_FLUX = {"text_encoder.": "lora_te1_"}
+"""FLUX.1's CLIP, as sd-scripts names it; ComfyUI and diffusers read it under this name."""
 NETWORKS: Mapping[Family, Mapping[str, str]] = {
     "sd1": {"unet.": "lora_unet_", "text_encoder.": "lora_te_"},
     "sdxl": {"unet.": "lora_unet_", "text_encoder.": "lora_te1_", "text_encoder_2.": "lora_te2_"},
@@ -46,7 +48,9 @@ def to_kohya(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]
     """
     match family:
         case "flux" | "kontext":
-            return to_kohya_flux(tensors)
+            read = {name: one for name, one in tensors.items() if name.startswith((*OF_FLUX,))}
+            drawn = {name: one for name, one in tensors.items() if name not in read}
+            return to_kohya_flux(drawn) | dict(_renamed(read, OF_FLUX))
         case "flux2":
             return to_kohya_flux2(tensors)
         case _:

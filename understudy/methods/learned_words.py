@@ -1,7 +1,7 @@
 """The character's own word: begun, written as diffusers' `load_textual_inversion` reads it, and loaded.
 
-Where two encoders read it, the file has the names of Stable Diffusion XL's, which ComfyUI and A1111 know, and
-diffusers is given one tensor after the other.
+Where two encoders read it, the file has a tensor for each, named as `Base.word_parts` says and as ComfyUI
+looks for it, and diffusers is given one after the other.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ WORD_FILE = "learned_embeds.safetensors"
 """The name that diffusers looks for in a folder."""
 WORDS = ("word", "word_2")
 """Its names among the trained weights, one for each text encoder that reads it."""
-OF_TWO = ("clip_l", "clip_g")
-"""Their names in the file of a base with two, in the same order."""
 
 
 def begin_word(
@@ -39,11 +37,13 @@ def begin_word(
     return dict(zip(WORDS, vectors, strict=False))
 
 
-def write_word(tensors: Mapping[str, Tensor], name: str, facts: Mapping[str, str], folder: Path) -> None:
+def write_word(
+    base: Base, tensors: Mapping[str, Tensor], name: str, facts: Mapping[str, str], folder: Path
+) -> None:
     """Write the vectors among trained `tensors`, if they are there, with `facts` in the file's header."""
     vectors = [tensors[one] for one in WORDS if one in tensors]
     if vectors:
-        names = OF_TWO if len(vectors) > 1 else (learned_word(name),)
+        names = base.word_parts.values() if len(vectors) > 1 else (learned_word(name),)
         write_weights(dict(zip(names, vectors, strict=True)), facts, folder / WORD_FILE)
 
 
@@ -51,10 +51,13 @@ def load_word(base: Base, recipe: LearnsWord, name: str, folder: Path) -> None:
     """Teach the base the word that lies in a checkpoint's folder, as plain diffusers does."""
     if not recipe.vectors:
         return
-    pipe, found = base.pipe, load_file(folder / WORD_FILE)
-    if found.keys() != set(OF_TWO):
-        pipe.load_textual_inversion(str(folder), weight_name=WORD_FILE)
+    if len(base.word_parts) == 1:
+        base.pipe.load_textual_inversion(str(folder), weight_name=WORD_FILE)
         return
-    first, second = ({learned_word(name): found[one]} for one in OF_TWO)
-    pipe.load_textual_inversion(first, text_encoder=pipe.text_encoder, tokenizer=pipe.tokenizer)
-    pipe.load_textual_inversion(second, text_encoder=pipe.text_encoder_2, tokenizer=pipe.tokenizer_2)
+    found = load_file(folder / WORD_FILE)
+    for part, vectors in base.word_parts.items():
+        base.pipe.load_textual_inversion(
+            {learned_word(name): found[vectors]},
+            text_encoder=base.part(part),
+            tokenizer=base.tokenizer(part),
+        )

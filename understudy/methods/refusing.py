@@ -7,15 +7,16 @@ from understudy.bases.catalog import find_family
 from understudy.bases.opening import find_kind
 from understudy.domain import UserError
 from understudy.events import Notify, ignore
-from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord
+from understudy.methods.conditioning import learns_word, trains_readers
+from understudy.recipes import Adapting, Finetune
 
 
 def check_family(recipe: Finetune, notify: Notify = ignore) -> None:
     """Raise `UserError` where the family learns no word, trains no reader, or has none of the targets."""
     kind = find_kind(find_family(recipe.base, notify))
-    if isinstance(recipe, LearnsWord) and recipe.vectors and not kind.learns_words:
+    if learns_word(recipe) and not kind.word_parts:
         raise UserError(NO_WORDS)
-    if isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate and not kind.text_parts:
+    if trains_readers(recipe) and not kind.text_parts:
         raise UserError(NO_READERS)
     if isinstance(recipe, Adapting):
         _check_targets(kind, recipe)

@@ -18,7 +18,7 @@ from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
-from understudy.methods.conditioning import read_in_the_step
+from understudy.methods.conditioning import read_in_the_step, readers_in_steps
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, finetune
@@ -46,12 +46,12 @@ def learn(
         )
         parts = [Part(begin_word(base, recipe, character, described), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
-        place_denoiser(base, base.text_parts)
+        place_denoiser(base, readers_in_steps(type(base), recipe))
         compute_as_planned(base, find_base(recipe.base))
         condition = read_in_the_step(base, examples)
 
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:
-            write_word(tensors, character.name, describe_learning(run), folder)
+            write_word(base, tensors, character.name, describe_learning(run), folder)
 
         finetune(base, parts, examples, condition, recipe, run, write, review, notify)
 

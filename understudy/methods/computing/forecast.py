@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib import import_module
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,23 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import DTYPES, Base
-from understudy.bases.catalog import read_config, read_layout
+from understudy.bases.catalog import read_layout
 from understudy.bases.fetching.needed_files import is_of, variant_of
 from understudy.bases.fetching.safetensors_header import read_header
-from understudy.bases.hollow import META, open_hollow, shape_prompts
-from understudy.bases.layouts import DIFFUSERS
+from understudy.bases.hollow import META, make_part, open_hollow, shape_prompts
 from understudy.bases.opening import find_kind
 from understudy.bases.placing import AUTOENCODER
 from understudy.methods.attached import is_beside
 from understudy.methods.class_pictures import batch_of
 from understudy.methods.computing.alive import Alive, Autocast, flash_attention
 from understudy.methods.computing.checkpointing import checkpoint_blocks
-from understudy.methods.computing.dry_step import learning, make_question, run_dry
+from understudy.methods.computing.dry_step import learning, make_question, make_reading, run_dry
 from understudy.methods.computing.fused_backward import freeing_gradients
 from understudy.methods.computing.kept import count_spared
+from understudy.methods.conditioning import readers_in_steps
 from understudy.methods.encoding import ENCODE_BATCH
 from understudy.methods.questions import Question, find_loss
-from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune, LearnsWord
+from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune
 from understudy.runs import Plan
 
 BYTES_PER_WEIGHT = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
@@ -104,13 +103,15 @@ class Forecaster:
         size = seen.element
         vae = size * count_weights(self._folder, AUTOENCODER)
         words = sum(size * count_weights(self._folder, part) for part in word_readers(self._folder))
-        needed = words if reads_in_steps(self._recipe) else 0
+        kind = find_kind(read_layout(self._folder).family)
+        in_steps = readers_in_steps(kind, self._recipe)
+        needed = sum(size * count_weights(self._folder, part) for part in in_steps)
         dequantised = max(seen.linear) * seen.element if plan.quantization != "none" else 0
         # bitsandbytes puts weights on the card as it loads them.
         beside = weights if not leaves or plan.quantizer == "bitsandbytes" else 0
         on_device = words if plan.readers == "device" else 0
         reading = vae + (max(seen.encoding, on_device) if leaves else words + seen.encoding)
-        by_layers = find_kind(read_layout(self._folder).family).draws_by_layers(plan)
+        by_layers = kind.draws_by_layers(plan)
         drawn = seen.denoiser if plan.offload in LEAVES and not by_layers else weights
         together = max(drawn, words + beside) if leaves else weights + vae + words
         return Forecast(
@@ -125,6 +126,8 @@ class Forecaster:
 def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
     base = _open(folder, recipe, plan)
     own, denoiser_bytes = list(base.denoiser.parameters()), _bytes_of(base.denoiser)
+    readers = [base.part(part) for part in readers_in_steps(type(base), recipe)]
+    frozen = [tensor for reader in readers for tensor in (*reader.parameters(), *reader.buffers())]
     linear = [layer.weight.numel() for layer in base.denoiser.modules() if isinstance(layer, nn.Linear)]
     latents, encoding = _encode(base)
     drawing = _draw(base, folder, latents, plan) if recipe.has_prior else 0
@@ -133,10 +136,11 @@ def _dry_run(folder: Path, recipe: Finetune, plan: Plan) -> _Seen:
     with flash_attention(), learning(base, recipe) as learned:
         prompts = shape_prompts(folder, recipe.batch, DTYPES[plan.precision])
         noisy = latents.new_empty(recipe.batch, *latents.shape[1:])
-        question = make_question(base, noisy, prompts, learns_word(recipe))
+        question = make_question(base, noisy, prompts, bool(readers))
+        reading = make_reading(base, folder, recipe, prompts)
         freeing = freeing_gradients(learned.values()) if plan.fused_backward else nullcontext()
-        with freeing, Alive([*own, *learned.values()]) as alive:
-            computing.run(lambda: run_dry(base, question))
+        with freeing, Alive([*own, *frozen, *learned.values()]) as alive:
+            computing.run(lambda: run_dry(base, question, reading=reading))
         spared = _count_spared(base, plan, computing, question)
     return _Seen(
         denoiser=denoiser_bytes,
@@ -178,10 +182,12 @@ class _Computing:
 
 
 def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
+    readers = readers_in_steps(find_kind(read_layout(folder).family), recipe)
     if isinstance(recipe, DreamBooth):  # its weights learn, so they are in fp32
-        full = open_hollow(folder, plan.model_copy(update={"precision": "fp32"}), recipe.resolution_px)
+        in_full = plan.model_copy(update={"precision": "fp32"})
+        full = open_hollow(folder, in_full, recipe.resolution_px, readers)
         return replace(full, plan=full.plan.model_copy(update={"precision": plan.precision}))
-    return open_hollow(folder, plan, recipe.resolution_px)
+    return open_hollow(folder, plan, recipe.resolution_px, readers)
 
 
 def _find_autocast(recipe: Finetune, plan: Plan) -> Autocast | None:
@@ -245,22 +251,11 @@ def _bytes_of(network: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
-def learns_word(recipe: Finetune) -> bool:
-    """Whether gradients flow to what was read."""
-    return isinstance(recipe, LearnsWord) and recipe.vectors > 0
-
-
 def word_readers(folder: Path) -> list[str]:
     """The parts that read the prompts."""
     layout = read_layout(folder)
     parts = (part for part in (*layout.weighted, *layout.optional) if part.startswith("text_encoder"))
     return [part for part in parts if (folder / part).is_dir()]
-
-
-def reads_in_steps(recipe: Finetune) -> bool:
-    """Whether every step reads its prompts anew."""
-    trains = isinstance(recipe, Adapting | DreamBooth) and recipe.text_learning_rate > 0
-    return trains or learns_word(recipe)
 
 
 def count_weights(folder: Path, part: str) -> int:
@@ -269,9 +264,6 @@ def count_weights(folder: Path, part: str) -> int:
     files = [path for path in (folder / part).glob("*.safetensors") if is_of(path.name, variant)]
     if files:
         return sum(prod(entry.shape) for path in files for entry in read_header(path).values())
-    layout = read_layout(folder)
-    library, kind = {**layout.parts, **layout.optional}[part]
-    config, made = read_config(folder, part), getattr(import_module(library), kind)
     with torch.device(META):
-        network = made.from_config(config) if library == DIFFUSERS else made(made.config_class(**config))
+        network = make_part(folder, part)
     return sum(weight.numel() for weight in network.parameters())

@@ -25,8 +25,9 @@ from typing import get_args
 from understudy.bases.choosing.machine import RESERVE
 from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
-from understudy.methods.computing.forecast import Forecast, reads_in_steps
+from understudy.methods.computing.forecast import Forecast
 from understudy.methods.computing.fused_backward import can_fuse
+from understudy.methods.conditioning import learns_word, trains_readers
 from understudy.recipes import (
     LEAVES,
     Adapting,
@@ -107,7 +108,8 @@ def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
             if is_plain and machine.compiles and recipe.steps >= COMPILED_STEPS:
                 found.append(plan.model_copy(update={"compiled": True}))
             found.append(plan)
-    if first.offload == "none" or recipe.offload == "none" or reads_in_steps(recipe):
+    reads_in_steps = learns_word(recipe) or trains_readers(recipe)
+    if first.offload == "none" or recipe.offload == "none" or reads_in_steps:
         return found
     return [one for plan in found for one in (plan, plan.model_copy(update={"readers": "cpu"}))]
 

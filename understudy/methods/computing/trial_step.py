@@ -23,10 +23,10 @@ from understudy.methods.computing.compiled_gradients import (
     measure_gradients,
     measure_plain,
 )
-from understudy.methods.computing.dry_step import learning, make_question, run_dry
-from understudy.methods.computing.forecast import learns_word, reads_in_steps, word_readers
+from understudy.methods.computing.dry_step import learning, make_question, make_reading, run_dry
 from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.computing.loss_scale import LossScale
+from understudy.methods.conditioning import readers_in_steps
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.questions import Question
 from understudy.recipes import DreamBooth, Finetune
@@ -63,7 +63,7 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
     Raises `LostGradients` where the plan's compiled blocks do not learn what they would uncompiled.
     """
     base = _open(folder, recipe, plan)
-    place_denoiser(base, word_readers(folder) if reads_in_steps(recipe) else ())
+    place_denoiser(base, readers_in_steps(type(base), recipe))
     hollow = open_hollow(folder, plan, recipe.resolution_px)
     side = hollow.size_px
     latents = hollow.encode_image(torch.empty(1, 3, side, side, device=META)).mean
@@ -75,7 +75,8 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
         weights = list(learned.values())
         average = [weight.detach().clone() for weight in weights] if recipe.averaging else []
         scale = LossScale(plan.device, plan.precision)
-        question = make_question(base, noisy, prompts, learns_word(recipe))
+        reading = make_reading(base, folder, recipe, prompts)
+        question = make_question(base, noisy, prompts, reading is not None)
         if plan.compiled:
             _compile(base, folder, question, weights, scale)
         else:
@@ -83,7 +84,7 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
         optimizer = make_optimizer([{"params": weights, "lr": 0.0}], recipe) if weights else None
         with stepping_in_backward(optimizer, recipe) if optimizer and plan.fused_backward else nullcontext():
             for _ in range(NUM_STEPS):
-                run_dry(base, question, scale)
+                run_dry(base, question, scale, reading)
                 if optimizer is not None:
                     scale.step(optimizer, weights, recipe.max_gradient_norm)
                     optimizer.zero_grad()
