@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LINE_EVERY_SECONDS = 10.0
 CHATTERS = ("torchao", "torch.utils._pytree", "bitsandbytes")
-"""Libraries that warn whoever imports them, as peft does all it finds: of kernels for other machines, of changes
-to come."""
+"""Libraries that warn whoever imports them, as peft does if they are there: of kernels for other machines, of
+changes to come."""
 
 
 def speaks() -> bool:

@@ -21,6 +21,6 @@ def quantizing_on_the_cpu() -> Iterator[None]:
         for kind in (BnB4BitDiffusersQuantizer, BnB8BitDiffusersQuantizer):
             patch.setattr(kind, "validate_environment", accept)
             patch.setattr(kind, "update_device_map", lambda quantizer, device_map: {"": "cpu"})
-        # Only a card's way of multiplying: a CPU's own packs 64 inputs of a layer at once, and toys have fewer.
+        # As a card multiplies: a CPU's own way packs 64 of a layer's inputs, more than a toy's have.
         patch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: False)
         yield

@@ -77,6 +77,8 @@ class Base(ABC):
     """Whether its pipeline makes one picture at a time where drawings are shown."""
     caches_blocks: ClassVar[bool] = False
     """Whether it has blocks that a cache can pass over."""
+    asks_once: ClassVar[bool] = False
+    """Whether its pipelines ask the denoiser once in each step, with the prompt and without it together."""
     learns_words: ClassVar[bool] = False
     """Whether it can be taught a word that its pipeline reads."""
 
@@ -167,6 +169,11 @@ class Base(ABC):
     def cached_blocks(self) -> list[nn.Module]:
         """The denoiser's blocks that a cache passes over where the first of them has hardly changed."""
         raise UserError("The blocks of this base cannot be cached: leave the cache out.")
+
+    @abstractmethod
+    def foretold_layers(self) -> list[nn.Module]:
+        """The denoiser's costly layers in their order, each of which gives tensors of the same shapes in each
+        step; all that it says of a picture comes through the last."""
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """What the call of `referring_pipe` is given besides: drawings, up to `max_references` of them."""
