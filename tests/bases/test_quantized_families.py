@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.bases.toys import at_toy_size, make_toy
 from tests.bases.without_card import quantizing_on_the_cpu
 from tests.toy_character import make_character
-from understudy.bases.base import Base
+from understudy.bases.base import DTYPES, Base
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.bases.quantizing import Quantizer
@@ -23,6 +23,7 @@ from understudy.domain import Pixels, Scene
 from understudy.methods import hastening, learn, open_painter
 from understudy.methods.computing.plans import Choice
 from understudy.methods.hastening import READ_NO_QUANTO
+from understudy.methods.questions import ask
 from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.recipes.computing import Quantization
 from understudy.runs import LOG_FILE, STATE_FILE, Plan, Run
@@ -38,6 +39,8 @@ PREDICTS_WITHIN = {"int8": 0.1, "nf4": 0.3}
 """Of what the whole weights predict."""
 DRAWS_WITHIN = {"int8": 10, "nf4": 40}
 """Of 255, on average over all pixels."""
+TIMES_IN_FP32 = "t_embedder"
+"""Z-Image's first layers of all, which diffusers gives times as they are where bitsandbytes keeps int8."""
 
 
 class Killed(BaseException):
@@ -62,9 +65,13 @@ def whole(folder: Path) -> Tensor:
 
 
 def make_plan(quantization: Quantization, quantizer: Quantizer | None) -> Plan:
-    """As on a card; computing again, since torchao keeps what it unpacks otherwise."""
+    """In a card's precision, but for quanto, which on a CPU does not take all inputs in bf16.
+
+    Computing again, since torchao keeps what it unpacks otherwise.
+    """
+    precision = "fp32" if quantizer == "quanto" else "bf16"
     quantized = {"quantization": quantization, "quantizer": quantizer, "checkpointing": "whole"}
-    return Plan.model_validate({"device": "cpu", "precision": "bf16", "threads": 1, **quantized})
+    return Plan.model_validate({"device": "cpu", "precision": precision, "threads": 1, **quantized})
 
 
 def make_recipe(folder: Path, **knobs: object) -> DreamBoothLora:
@@ -89,11 +96,23 @@ def plan_so(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def predict(base: Base) -> Tensor:
+    """Asked as a step of learning asks; every layer answers in the plan's precision."""
     noise = torch.Generator().manual_seed(1)
     shape = base.encode_image(torch.zeros(1, 3, base.size_px, base.size_px)).mean.shape
+    spoken: dict[str, torch.dtype] = {}
+
+    def hear(name: str, layer: nn.Module) -> None:
+        layer.register_forward_hook(lambda layer, given, answer: spoken.update({name: answer.dtype}))
+
+    for name, layer in base.denoiser.named_modules():
+        if isinstance(layer, nn.Linear) and not name.startswith(TIMES_IN_FP32):
+            hear(name, layer)
     with torch.no_grad():
-        prompts = base.encode_prompt(["a girl"])
-        return base.predict(torch.randn(shape, generator=noise), torch.tensor([300]), prompts)
+        answer = ask(
+            base, torch.randn(shape, generator=noise), torch.tensor([300]), base.encode_prompt(["a girl"])
+        )
+    assert {*spoken.values()} == {DTYPES[base.plan.precision]}
+    return answer
 
 
 def read_state(run: Run) -> dict[str, Tensor]:

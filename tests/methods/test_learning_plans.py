@@ -236,11 +236,12 @@ def test_without_a_card_nothing_is_free() -> None:
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
-@pytest.mark.parametrize("family", ["flux2", "sdxl"])
+@pytest.mark.parametrize("family", ["flux2", "sdxl", "sd3", "flux", "qwen", "zimage"])
 def test_compiled_blocks_learn_the_same(family: Family, tmp_path: Path) -> None:
     folder = make_toy(family, tmp_path / family)
     plan = FIRST.model_copy(update={"device": "cpu", "checkpointing": "whole"})
     expected = dry_gradients(folder, plan, 1)
     found = dry_gradients(folder, plan.model_copy(update={"compiled": True}), 1)
+    assert found.keys() == expected.keys()
     both = [torch.cat([one.flatten() for _, one in sorted(some.items())]) for some in (expected, found)]
     assert 0 < (both[0] - both[1]).norm() < 1e-5 * both[0].norm()

@@ -17,6 +17,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from understudy.bases.base import Base
 from understudy.bases.caching import Turns, cache_blocks, foretell, forget
 from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.compiling import compile_blocks
 from understudy.bases.fetching.adapters import fetch_file
 from understudy.bases.fetching.hashing import hash_file
 from understudy.bases.few_step import FewStep, find_few_step
@@ -112,8 +113,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
         add_few_step(base, row, path, fuses(faster))
         facts |= _describe(row, path)
     if base.plan.compiled:
-        denoiser: Any = base.denoiser
-        denoiser.compile_repeated_blocks()
+        compile_blocks(base.denoiser)
     match faster.cache:
         case "first-block":
             turns = cache_blocks(base, faster.cache_threshold)

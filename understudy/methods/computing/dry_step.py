@@ -12,7 +12,7 @@ from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
 from understudy.methods.attached import attached
 from understudy.methods.computing.loss_scale import LossScale
-from understudy.methods.questions import Question, weigh
+from understudy.methods.questions import Question, ask, weigh
 from understudy.methods.whole_weights import train_whole
 from understudy.recipes import Adapting, DreamBooth, Finetune, TextualInversion
 
@@ -51,7 +51,7 @@ def make_question(base: Base, latents: Tensor, prompts: Conditioning, learns_wor
 
 def run_dry(base: Base, question: Question, scale: LossScale | None = None) -> None:
     """Forward and backward, which leave gradients on what learns."""
-    answer = base.predict(question.noisy, question.times, question.prompts)
+    answer = ask(base, question.noisy, question.times, question.prompts)
     loss = weigh(answer, question)
     del answer
     torch.autograd.backward(loss if scale is None else scale.enlarge(loss))
