@@ -245,7 +245,9 @@ def compare_gradients(family: Family, folder: Path) -> tuple[float, float]:
     plan = FIRST.model_copy(update={"device": "cpu", "checkpointing": "whole"})
     expected = dry_gradients(folder, plan, 1)
     found = dry_gradients(folder, plan.model_copy(update={"compiled": True}), 1)
-    assert found.keys() == expected.keys()
+    assert found.keys() >= expected.keys()
+    # What the last block says of the words nobody hears: compiled, that is a gradient of nothing.
+    expected |= {name: torch.zeros_like(one) for name, one in found.items() if name not in expected}
     plain, compiled = (
         torch.cat([one.flatten() for _, one in sorted(some.items())]) for some in (expected, found)
     )
