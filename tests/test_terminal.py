@@ -67,8 +67,7 @@ def test_interrupts_stop_at_the_next_event_and_then_at_once() -> None:
 
 
 def test_libraries_tell_the_artist_nothing_while_they_are_imported() -> None:
-    pytest.importorskip("torchao")
-    imports = "import diffusers; from diffusers import StableDiffusionPipeline; import torchao"
+    imports = "import diffusers; from diffusers import StableDiffusionPipeline; import torchao, bitsandbytes"
     program = f"from understudy.terminal import hush_libraries; hush_libraries(); {imports}"
     python = [sys.executable, "-c", program]
     told = subprocess.run(python, capture_output=True, text=True, timeout=300, check=True)

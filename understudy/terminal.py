@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY_SECONDS = 10.0
-CHATTERS = ("torchao", "torch.utils._pytree")
-"""Libraries that warn whoever imports them: of kernels built for other cards, of changes to come."""
+CHATTERS = ("torchao", "torch.utils._pytree", "bitsandbytes")
+"""Libraries that warn whoever imports them, as peft does if they are there: of kernels for other machines, of
+changes to come."""
 
 
 def speaks() -> bool:

@@ -106,6 +106,10 @@ def test_which_call_of_a_step_it_is_is_asked_of_no_device(monkeypatch: pytest.Mo
     assert "".join(heard) == "01010" + "001"
 
 
+def test_it_can_be_asked_for(folder: Path) -> None:
+    assert plan_drawing(PLAN, folder, settings(ALWAYS).faster) == PLAN
+
+
 def test_it_redraws(folder: Path) -> None:
     asked = settings(NEVER)
     side = open_base(folder, PLAN).size_px
@@ -122,6 +126,6 @@ def test_a_painter_draws_only_as_it_was_opened(toy_base: Path) -> None:
 
 
 def test_a_u_net_is_refused_in_one_sentence(toy_base: Path) -> None:
-    with pytest.raises(UserError, match="U-Net: leave --cache out") as mistake:
+    with pytest.raises(UserError, match="U-Net: take --cache taylor, or leave --cache out") as mistake:
         plan_drawing(PLAN, toy_base, settings(ALWAYS).faster)
     assert "\n" not in str(mistake.value)

@@ -101,8 +101,9 @@ def test_the_judge_draws_with_it_too(run: Path, few_step: Path, tmp_path: Path) 
     [
         ("--fast turbo", "no few-step LoRA 'turbo' for this base: take lcm or hyper"),
         ("--fast gone.safetensors", "There is no file gone.safetensors"),
-        ("--cache first-block", "U-Net: leave --cache out"),
-        ("--cache all", "cache: Input should be 'none' or 'first-block'"),
+        ("--cache first-block", "U-Net: take --cache taylor, or leave --cache out"),
+        ("--cache taylor --scheduler heun", "taylor cannot foretell heun"),
+        ("--cache all", "cache: Input should be 'none', 'first-block' or 'taylor'"),
         ("--quantization nf4", "need a graphics card and the package bitsandbytes"),
         ("--quantization int8 --fuse", "nothing is added to quantised weights"),
         ("--compile", "leave --compile out"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -16,14 +15,7 @@ from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.optimizers import make_optimizer, read_moments, write_moments
 from understudy.runs import STATE_FILE
 
-HAS_8BIT = importlib.util.find_spec("bitsandbytes") is not None
-KINDS = [
-    "adam",
-    pytest.param(
-        "adam-8bit",
-        marks=pytest.mark.skipif(not HAS_8BIT, reason="the package bitsandbytes is not installed"),
-    ),
-]
+KINDS = ("adam", "adam-8bit")
 
 
 def step(weights: list[nn.Parameter], optimizer: torch.optim.Optimizer, number: int) -> None:
@@ -79,7 +71,6 @@ def test_a_step_within_the_backward_pass_is_the_same(kind: str) -> None:
         assert all(torch.equal(moment, moments[name]) for name, moment in kept.items())
 
 
-@pytest.mark.skipif(not HAS_8BIT, reason="the package bitsandbytes is not installed")
 def test_eight_bits_take_a_quarter_of_the_memory() -> None:
     sizes = {}
     for kind in ("adam", "adam-8bit"):

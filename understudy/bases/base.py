@@ -81,6 +81,8 @@ class Base(ABC):
     """Whether its pipeline makes one picture at a time where drawings are shown."""
     caches_blocks: ClassVar[bool] = False
     """Whether it has blocks that a cache can pass over."""
+    asks_once: ClassVar[bool] = False
+    """Whether its pipelines ask the denoiser once in each step, with the prompt and without it together."""
     draws_whole: ClassVar[bool] = False
     """Whether its denoiser is so small that it draws in one piece, however little of it learns at once."""
 
@@ -170,6 +172,11 @@ class Base(ABC):
     def cached_blocks(self) -> list[nn.Module]:
         """The denoiser's blocks that a cache passes over where the first of them has hardly changed."""
         raise UserError("The blocks of this base cannot be cached: leave the cache out.")
+
+    @abstractmethod
+    def foretold_layers(self) -> list[nn.Module]:
+        """The denoiser's costly layers in their order, each of which gives tensors of the same shapes in each
+        step; all that it says of a picture comes through the last."""
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
         """What the call of `referring_pipe` is given besides: drawings, up to `max_references` of them."""

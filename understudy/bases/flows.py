@@ -60,6 +60,10 @@ class FlowBase(Base):
         lists = ("transformer_blocks", "single_transformer_blocks")
         return [block for name in lists if name in parts for block in parts[name].children()]
 
+    def foretold_layers(self) -> list[nn.Module]:
+        """The same blocks."""
+        return self.cached_blocks()
+
     def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
         """See `Base.redrawing_pipe`; the family's pipeline asks a flow's own scheduler for the noise."""
         check_is_euler(scheduler, "From another picture this base does not draw")

@@ -63,6 +63,7 @@ class Flux2Base(Base):
     redraws_with = Flux2KleinPipeline
     denoiser_part = "transformer"
     lora_targets = LORA_TARGETS
+    caches_blocks = True
     max_references = 4  # docs.bfl.ml/guides/prompting_editing_overview
 
     @classmethod
@@ -86,6 +87,11 @@ class Flux2Base(Base):
     def cached_blocks(self) -> list[nn.Module]:
         """Those with one stream, four of five: the others answer in another form, which no hook compares."""
         return [*self.pipe.transformer.single_transformer_blocks]
+
+    def foretold_layers(self) -> list[nn.Module]:
+        """All blocks: those with two streams need not be compared."""
+        transformer = self.pipe.transformer
+        return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
 
     def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
         """A distilled base knows no guidance; raises `UserError` where it is to be led away from words."""

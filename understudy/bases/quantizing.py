@@ -33,7 +33,10 @@ CAN: dict[Quantization, tuple[Quantizer, ...]] = {
 
 
 def find_usable(device: str) -> frozenset[Quantizer]:
-    """The packages that are there and work on a device; none is imported."""
+    """The packages that are there and work on a device; none is imported.
+
+    bitsandbytes would work on a CPU, but diffusers 0.42 lets it quantise on a graphics card alone.
+    """
     on_card = device.startswith("cuda")
     return frozenset(one for one in MODULES if _is_installed(one) and (on_card or one != "bitsandbytes"))
 

@@ -12,12 +12,18 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.bases import clip
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.unets import LORA_TARGETS, TEXT_LORA_TARGETS, encode_image, own_size_px
+from understudy.bases.unets import (
+    LORA_TARGETS,
+    TEXT_LORA_TARGETS,
+    encode_image,
+    foretold_layers,
+    own_size_px,
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,16 @@ class Sd1Base(Base):
     text_lora_targets = TEXT_LORA_TARGETS
     word_parts = {"text_encoder": "clip_l"}  # noqa: RUF012
     draws_whole = True
+    asks_once = True
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
         """See `unets.own_size_px`."""
         return own_size_px(pipe)
+
+    def foretold_layers(self) -> list[nn.Module]:
+        """See `unets.foretold_layers`."""
+        return foretold_layers(self.denoiser)
 
     def _options(self) -> dict[str, object]:
         return {"requires_safety_checker": False}

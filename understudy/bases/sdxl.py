@@ -11,12 +11,18 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.bases import clip
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.unets import LORA_TARGETS, TEXT_LORA_TARGETS, encode_image, own_size_px
+from understudy.bases.unets import (
+    LORA_TARGETS,
+    TEXT_LORA_TARGETS,
+    encode_image,
+    foretold_layers,
+    own_size_px,
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,16 @@ class SdxlBase(Base):
     text_lora_targets = TEXT_LORA_TARGETS
     word_parts = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}  # noqa: RUF012
     draws_whole = True
+    asks_once = True
 
     @classmethod
     def own_size_px(cls, pipe: Any) -> int:
         """See `unets.own_size_px`."""
         return own_size_px(pipe)
+
+    def foretold_layers(self) -> list[nn.Module]:
+        """See `unets.foretold_layers`."""
+        return foretold_layers(self.denoiser)
 
     def _options(self) -> dict[str, object]:
         # The watermark is a package of its own; ours is in the file's metadata.

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.downsampling import Downsample2D
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.upsampling import Upsample2D
+from torch import Tensor, nn
 
 from understudy.bases.base import Latents
 from understudy.recipes import Target
@@ -32,6 +36,12 @@ TEXT_LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 def own_size_px(pipe: Any) -> int:
     """Side of the pictures that the U-Net in a pipeline was trained on."""
     return int(pipe.unet.config.sample_size * pipe.vae_scale_factor)
+
+
+def foretold_layers(unet: Any) -> list[nn.Module]:
+    """Nearly all that a U-Net computes, and its answer; see `Base.foretold_layers`."""
+    costly = (ResnetBlock2D, BasicTransformerBlock, Downsample2D, Upsample2D)
+    return [*(layer for layer in unet.modules() if isinstance(layer, costly)), unet.conv_out]
 
 
 def encode_image(vae: Any, pixels_B3HW: Tensor) -> Latents:

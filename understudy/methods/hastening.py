@@ -15,8 +15,9 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from understudy.bases.base import Base
-from understudy.bases.caching import Turns, cache_blocks, forget
+from understudy.bases.caching import Turns, cache_blocks, foretell, forget
 from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.compiling import compile_blocks
 from understudy.bases.fetching.adapters import fetch_file
 from understudy.bases.fetching.hashing import hash_file
 from understudy.bases.few_step import FewStep, find_few_step
@@ -44,8 +45,8 @@ class Hastened:
 
     @property
     def draws_singly(self) -> bool:
-        """The cache asks how much all of a batch has changed: no picture is to depend on those beside it."""
-        return self.faster.cache != "none"
+        """This cache asks how much all of a batch has changed: no picture is to depend on those beside it."""
+        return self.faster.cache == "first-block"
 
     def check(self, settings: DrawSettings) -> None:
         """Raise `ValueError` for settings that ask for another painter."""
@@ -70,9 +71,10 @@ def plan_drawing(plan: Plan, folder: Path, faster: Faster) -> Plan:
     if faster == AS_IT_IS:
         return plan
     family = read_layout(folder).family
-    if faster.cache != "none" and not find_kind(family).caches_blocks:
+    if faster.cache == "first-block" and not find_kind(family).caches_blocks:
         raise UserError(
-            "A cache needs a denoiser that is a transformer, and this base's is a U-Net: leave --cache out."
+            "The cache first-block needs a denoiser that is a transformer, and this base's is a U-Net: "
+            "take --cache taylor, or leave --cache out."
         )
     usable = find_usable(plan.device) - ({"quanto"} if family in READ_NO_QUANTO else set())
     check_quantization(faster.quantization, usable)
@@ -111,11 +113,14 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
         add_few_step(base, row, path, fuses(faster))
         facts |= _describe(row, path)
     if base.plan.compiled:
-        denoiser: Any = base.denoiser
-        denoiser.compile_repeated_blocks()
-    if faster.cache != "none":
-        turns = cache_blocks(base, faster.cache_threshold)
-        facts["cache"] = f"{faster.cache}, {faster.cache_threshold:g}"
+        compile_blocks(base.denoiser)
+    match faster.cache:
+        case "first-block":
+            turns = cache_blocks(base, faster.cache_threshold)
+            facts["cache"] = f"first-block, {faster.cache_threshold:g}"
+        case "taylor":
+            turns = foretell(base, faster.cache_interval)
+            facts["cache"] = f"taylor, 1 of {faster.cache_interval}"
     if base.plan.quantizer is not None:
         facts["quantization"] = f"{base.plan.quantization} by {base.plan.quantizer}"
     if faster.fuse is not None:

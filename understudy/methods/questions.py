@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from understudy.bases.base import Base
+from understudy.bases.base import DTYPES, Base
 from understudy.bases.conditioning import Conditioning
 
 
@@ -35,6 +35,16 @@ def weigh(answer: Tensor, question: Question) -> Tensor:
     return ((answer - question.target).square() * question.weight).mean()
 
 
+def ask(base: Base, noisy: Tensor, times: Tensor, prompts: Conditioning) -> Tensor:
+    """What the base answers, as `Base.predict` says.
+
+    Layers in few bits compute in whatever they are given, where autocast has others compute in the plan's
+    precision: they are given that.
+    """
+    given = noisy if base.plan.quantizer is None else noisy.to(DTYPES[base.plan.precision])
+    return base.predict(given, times, prompts)
+
+
 def find_loss(base: Base, question: Question) -> Tensor:
     """The same of what the base answers now."""
-    return weigh(base.predict(question.noisy, question.times, question.prompts), question)
+    return weigh(ask(base, question.noisy, question.times, question.prompts), question)

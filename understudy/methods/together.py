@@ -32,7 +32,7 @@ from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Ex
 from understudy.methods.finetune import Part, Tuning, batches, begin_tuning
 from understudy.methods.grouped_lora import Adapter
 from understudy.methods.loop import Member, is_finished, learn_at_once
-from understudy.methods.questions import weigh
+from understudy.methods.questions import ask, weigh
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import DreamBoothLora, Recipe
 from understudy.runs import Run, write_whole
@@ -110,7 +110,8 @@ class _JointStep:
     def _add_gradients(self, batch: int) -> Tensor:
         """Of one batch of each; returns their losses (G)."""
         questions = [tuning.ask(batch) for tuning in self.tunings]
-        answers = self.base.predict(
+        answers = ask(
+            self.base,
             torch.cat([one.noisy for one in questions]),
             torch.cat([one.times for one in questions]),
             Conditioning.join([one.prompts for one in questions]),

@@ -13,7 +13,7 @@ MAX_SIDE_PX = 2048
 MAX_REFERENCES = 10
 """More than any base can be shown."""
 Scheduler = Literal["dpm++", "dpm++-sde", "ddim", "euler", "euler-a", "unipc", "heun"]
-Cache = Literal["none", "first-block"]
+Cache = Literal["none", "first-block", "taylor"]
 
 
 class Faster(Knobs):
@@ -28,11 +28,15 @@ class Faster(Knobs):
     hyper, turbo or distill, as the base has them, or a .safetensors file."""
 
     cache: Cache = "none"
-    """What a step takes over from the one before, of a base whose denoiser is a transformer: none, or
-    first-block (what all further blocks say, where the first says nearly what it said then)."""
+    """What a step takes over from those before: none, first-block (what all further blocks say, where the
+    first says nearly what it said then; of a base whose denoiser is a transformer), or taylor (what the
+    denoiser says, foretold from how that changed)."""
 
     cache_threshold: float = Field(0.05, ge=0)
-    """How much the first block may change for that, as a share; more is faster and less exact."""
+    """How much the first block may change for first-block, as a share; more is faster and less exact."""
+
+    cache_interval: int = Field(2, ge=1)
+    """Of so many steps taylor computes one, after the first three; more is faster and less exact."""
 
     quantization: Quantization = "none"
     """How the base's denoiser keeps its weights: none (as they compute), int8 or nf4."""
@@ -81,6 +85,12 @@ class DrawSettings(Faster):
 
     batch: int = Field(4, ge=1)
     """Pictures drawn at once: changes the speed and the memory, and of a picture only the last digits."""
+
+    @model_validator(mode="after")
+    def _steps_follow_evenly(self) -> Self:
+        if self.cache == "taylor" and self.scheduler == "heun":
+            raise ValueError("cache: taylor cannot foretell heun, which asks twice in a step: take another")
+        return self
 
     @property
     def faster(self) -> Faster:

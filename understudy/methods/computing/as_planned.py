@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import DTYPES, Base
+from understudy.bases.compiling import compile_blocks
 from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.methods.computing.checkpointing import checkpoint_blocks
 from understudy.methods.computing.processes import find_processes
@@ -34,8 +35,7 @@ def compute_as_planned(base: Base, folder: Path) -> None:
             denoiser.to(plan.device)
     checkpoint_blocks(denoiser, plan.checkpointing, run)
     if plan.compiled:
-        untyped: Any = denoiser
-        untyped.compile_repeated_blocks()
+        compile_blocks(denoiser)
 
 
 def find_blocks(folder: Path, base: Base) -> list[str]:

@@ -18,7 +18,7 @@ from understudy.methods.adapters import add_text_adapter
 from understudy.methods.attached import attached
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.conditioning import readers_in_steps
-from understudy.methods.questions import Question, weigh
+from understudy.methods.questions import Question, ask, weigh
 from understudy.methods.whole_weights import train_whole
 from understudy.recipes import Adapting, DreamBooth, Finetune, LearnsWord, TextualInversion
 
@@ -97,7 +97,7 @@ def run_dry(
     """Forward and backward, which leave gradients on what learns."""
     if reading is not None:
         question = replace(question, prompts=reading())
-    answer = base.predict(question.noisy, question.times, question.prompts)
+    answer = ask(base, question.noisy, question.times, question.prompts)
     loss = weigh(answer, question)
     del answer
     torch.autograd.backward(loss if scale is None else scale.enlarge(loss))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_layout
+from understudy.bases.compiling import find_repeated
 from understudy.bases.fetching.needed_files import is_of, variant_of
 from understudy.bases.fetching.safetensors_header import read_header
 from understudy.bases.hollow import META, make_part, open_hollow, shape_prompts
@@ -161,7 +162,7 @@ def _count_spared(base: Base, plan: Plan, computing: _Computing, question: Quest
         return 0
     untyped: Any = base.denoiser
     untyped.disable_gradient_checkpointing()
-    kinds = untyped._repeated_blocks
+    kinds = find_repeated(type(base.denoiser))
     return int(share * count_spared(base.denoiser, kinds, lambda: find_loss(base, question)))
 
 

@@ -14,6 +14,7 @@ import torch
 
 from understudy.bases.catalog import count_weight_bytes, read_layout
 from understudy.bases.choosing.known import KNOWN
+from understudy.bases.compiling import find_repeated
 from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.recipes import Offload, Precision
@@ -64,7 +65,7 @@ def has_compiler(folder: Path) -> bool:
     """Whether blocks of the base's denoiser can be compiled for a graphics card here."""
     layout = read_layout(folder)
     _, kind = layout.parts[layout.denoiser]
-    return bool(getattr(diffusers, kind)._repeated_blocks) and find_spec("triton") is not None
+    return bool(find_repeated(getattr(diffusers, kind))) and find_spec("triton") is not None
 
 
 def _half_of_the_card(base: Path, dares_fp16: bool) -> Literal["bf16", "fp16"]:
