@@ -62,9 +62,7 @@ def redraw(
     else:
         where, said = (judge or PuppetJudge()).find_part(before, str(part)), str(part)
         kept = keep_mask(where, opened.folder / "masks", f"{Path(picture).stem}-{'-'.join(said.split())}")
-        notify(
-            Note(f"What counts as {said} is white in {kept}: if it is wrong, mend it, give it as mask.")
-        )
+        notify(Note(f"What counts as {said} is white in {kept}: if it is wrong, mend it, give it as mask."))
     sketch = Sketch(before, strength, where, Path(picture).name)
     settings = settings or suited_settings(opened)
     scenes = seeded_scenes([prompt], count, seed)
