@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from understudy.bases.choosing import machine
 from understudy.bases.choosing.known import KNOWN
 from understudy.bases.choosing.machine import Gpu
 from understudy.cli import run_command
+
+MEMORY_TO_DRAW = r" (\d+\.\d-\d+\.\d|below 0\.1) +(yes)?\s*$"
+MEMORY = r" (\d+\.\d-\d+\.\d|below 0\.1) +" + MEMORY_TO_DRAW.lstrip()
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +46,9 @@ def test_table_names_every_base_its_licence_and_its_memory(
         assert base.repository in said[0]
         assert base.licence.name in said[1]
         assert said[1].split()[0].endswith("*") == bool(base.gated)
-    assert "FLUX [dev] Non-Commercial   no " in out  # brackets are no markup
+        # What someone wants to know who has no card yet.
+        assert re.search(MEMORY if base.learns else MEMORY_TO_DRAW, said[1]), base.name
+    assert "FLUX [dev] Non-Commercial  no " in out  # brackets are no markup
     assert "below $1M a year" in out
     assert "learns here" not in out
     assert lines[-1].startswith("There is no CUDA graphics card here: puppet learns on the processor.")
@@ -54,11 +61,33 @@ def test_table_on_a_card_says_how_each_base_fits_it(
     on(monkeypatch, Gpu("RTX 4070", 11.99, True))
     assert run_command(["bases"]) == 0
     out = capsys.readouterr().out
-    [qwen] = [line for line in out.splitlines() if line.strip().startswith("qwen ") and " 57.7 " in line]
-    [sdxl] = [line for line in out.splitlines() if line.strip().startswith("sdxl") and " 6.9 " in line]
-    assert qwen.split()[-2:] == ["bf16,", "no"]  # how blocks come is on the next lines
-    assert sdxl.split()[-2:] == ["bf16", "bf16"]
+    for said in (
+        "qwen bf16, checkpointing, blocks fetched no",
+        "sdxl bf16 bf16",
+        "flux-schnell no no",
+        "sdxl CreativeML Open RAIL++-M yes 6.9 2.7-10.4 5.7-8.6",
+    ):
+        assert said in [" ".join(line.split()) for line in out.splitlines()]
     assert out.splitlines()[-1] == "Advised on this RTX 4070 (12.0 GiB): klein (bf16, checkpointing)."
+
+
+@pytest.mark.parametrize("width", ["80", "100", "120"])
+@pytest.mark.parametrize("gpu", [None, Gpu("RTX 4070", 11.99, True)], ids=["no card", "card"])
+def test_on_a_narrow_terminal_no_name_is_broken(
+    gpu: Gpu | None, width: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on(monkeypatch, gpu)
+    for name, value in (("COLUMNS", width), ("TTY_COMPATIBLE", "1"), ("TERM", "xterm"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    assert run_command(["bases"]) == 0
+    *lines, advice = re.sub("\x1b.*?m", "", capsys.readouterr().out).splitlines()
+    assert advice.startswith("Advised on" if gpu else "There is no CUDA")
+    assert max(len(line) for line in lines) <= int(width)
+    words = Counter(word for line in lines for word in line.split())
+    for base in KNOWN:
+        assert words[base.name] + words[f"{base.name}*"] >= (3 if gpu else 2), base.name
+        assert not base.repository or words[base.repository] == 1
+        assert all(words[word] for word in base.licence.name.split())
 
 
 def test_json_has_all_figures_and_what_is_on_the_disk(

@@ -11,10 +11,13 @@ import click
 from understudy.commands.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from understudy.bases.choosing.advice import Here
     from understudy.bases.choosing.machine import Gpu
 
 WIDTH_IN_A_FILE = 150
+WIDTH_FOR_WORDS = 100
 
 
 @click.command(cls=Verb)
@@ -84,33 +87,58 @@ def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
 
 
 def _show(found: Sequence[Here], gpu: Gpu | None) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=WIDTH_IN_A_FILE)
-    figures = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("base", "licence", "commercial"):
-        figures.add_column(title, overflow="fold")
-    for title in ("GB", "GiB to learn", "GiB to draw"):
-        figures.add_column(title, justify="right", no_wrap=True)
-    for title in ("learns here", "draws here") if gpu else ():
-        figures.add_column(title)
-    figures.add_column("on this disk")
-    words = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("base", "repository", "good at"):
-        words.add_column(title)
-    for one in found:
-        figures.add_row(*_figures(one, gpu))
-        words.add_row(one.base.name, one.base.repository or "in this package", one.base.strengths)
-    console.print(words, figures)
-    console.print("* on the Hub its licence must be accepted first")
+    console.print(_table_of_words(found, console.width))
+    console.print()
+    console.print(_table_of_figures(found))
+    console.print("* on the Hub its licence must be accepted first\n")
+    if gpu:
+        console.print(_table_of_fit(found, gpu))
+        console.print()
 
 
-def _figures(one: Here, gpu: Gpu | None) -> tuple[str, ...]:
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> Table:
+    """Lines break between words only: names are to be copied."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
+    for title, *cells in zip(titles, *rows, strict=True):
+        longest = max(len(word) for cell in (title, *cells) for word in cell.split())
+        table.add_column(title, min_width=longest, justify="right" if title in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _table_of_words(found: Sequence[Here], width: int) -> Table:
+    """The repository beside what the base is good at, or above it where there is no room."""
+    said = [(one.base.name, one.base.repository or "in this package", one.base.strengths) for one in found]
+    if width >= WIDTH_FOR_WORDS:
+        return _table(("base", "repository", "good at"), said)
+    stacked = [(name, "\n".join(on)) for name, *on in said]
+    return _table(("base", "repository, and what it is good at"), stacked)
+
+
+def _table_of_figures(found: Sequence[Here]) -> Table:
+    right = ("GB", "GiB to learn", "GiB to draw")
+    titles = ("base", "licence", "commercial", *right, "on disk")
+    return _table(titles, [_figures(one) for one in found], right)
+
+
+def _table_of_fit(found: Sequence[Here], gpu: Gpu) -> Table:
+    """What alone depends on the machine."""
     from understudy.bases.choosing.advice import say_plan
+
+    rows = [(one.base.name, say_plan(one.learning, gpu), say_plan(one.drawing, gpu)) for one in found]
+    return _table(("base", "learns here", "draws here"), rows)
+
+
+def _figures(one: Here) -> tuple[str, ...]:
     from understudy.bases.choosing.memory import (
         DRAWING_PLANS,
         LEARNING_PLANS,
@@ -123,7 +151,6 @@ def _figures(one: Here, gpu: Gpu | None) -> tuple[str, ...]:
     has_condition = base.licence.commercial == "conditions"
     learning = [forecast_learning(size, plan) for plan in LEARNING_PLANS]
     drawing = [estimate_drawing(size, plan) for plan in DRAWING_PLANS]
-    here = (say_plan(one.learning, gpu), say_plan(one.drawing, gpu)) if gpu else ()
     return (
         base.name + "*" * bool(base.gated),
         base.licence.name,
@@ -131,10 +158,9 @@ def _figures(one: Here, gpu: Gpu | None) -> tuple[str, ...]:
         f"{download_gb(size):.1f}",
         _range(learning) if base.learns else "-",
         _range(drawing),
-        *here,
         "yes" if one.folder else "",
     )
 
 
 def _range(gib: Sequence[float]) -> str:
-    return f"{min(gib):.1f} - {max(gib):.1f}"
+    return f"{min(gib):.1f}-{max(gib):.1f}" if max(gib) >= 0.1 else "below 0.1"
