@@ -1,8 +1,9 @@
 """The recipe's numbers against diffusers' own scripts: times, noise, target, weight, and one whole step.
 
 What is expected here is the arithmetic of examples/dreambooth/train_dreambooth_lora{,_sdxl,_sd3,_flux}.py of
-diffusers 0.42, said again with its own schedulers. Not its defaults are the guidance that FLUX is told, 1
-here and 3.5 there, and what a test says; prompts are read as the pipelines read them.
+diffusers 0.42, said again with its own schedulers. Not its defaults are the guidance that FLUX.1 is told when
+it learns, 1 as in the commands beside the script and not its own 3.5 (a step is compared at either), and what
+a test says; prompts are read as the pipelines read them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from tests.bases.test_families import PLAN, make_recipe
 from tests.bases.toys import make_toy
 from tests.toy_character import make_character
+from understudy.bases import flux
 from understudy.bases.base import Base
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.layouts import Family
@@ -133,8 +135,10 @@ def test_a_flows_shift_is_that_of_its_scheduler(tmp_path: Path) -> None:
         assert objective.shift == (3.0 if family == "sd3" else 1.0)
 
 
-def script_answer(family: Family, base: Base, noisy: Tensor, times: Tensor, prompts: Conditioning) -> Tensor:
-    """What the script's call of the denoiser gives."""
+def script_answer(
+    family: Family, base: Base, noisy: Tensor, times: Tensor, prompts: Conditioning, guidance: float
+) -> Tensor:
+    """What the script's call of the denoiser gives; FLUX.1 alone is told a guidance."""
     pipe, side = base.pipe, float(base.size_px)
     answer: Tensor
     if family == "sd1":
@@ -153,7 +157,7 @@ def script_answer(family: Family, base: Base, noisy: Tensor, times: Tensor, prom
     answer = pipe.transformer(
         hidden_states=FluxPipeline._pack_latents(noisy, count, channels, height, width),
         timestep=times / 1000,
-        guidance=torch.tensor([1.0]).expand(count),
+        guidance=torch.tensor([guidance]).expand(count),
         txt_ids=torch.zeros(prompts["hidden"].shape[1], 3),
         img_ids=FluxPipeline._prepare_latent_image_ids(count, height // 2, width // 2, "cpu", noisy.dtype),
         **told,
@@ -172,21 +176,38 @@ def script_loss(
     noise: Tensor,
     times: Tensor,
     prompts: Conditioning,
+    guidance: float,
 ) -> Tensor:
     """A script's loss; Stable Diffusion 3's without preconditioned outputs."""
     if family in OF_FLOWS:
         sigmas = script_sigmas(scheduler, times)
         noisy = (1.0 - sigmas) * clean + sigmas * noise
-        answer = script_answer(family, base, noisy, times, prompts)
+        answer = script_answer(family, base, noisy, times, prompts, guidance)
         weighting = compute_loss_weighting_for_sd3(OF_FLOWS[family], sigmas)
         return torch.mean((weighting * (answer - (noise - clean)) ** 2).reshape(len(clean), -1), 1).mean()
-    answer = script_answer(family, base, scheduler.add_noise(clean, noise, times), times, prompts)
+    noisy = scheduler.add_noise(clean, noise, times)
+    answer = script_answer(family, base, noisy, times, prompts, guidance)
     is_eps = scheduler.config.prediction_type == "epsilon"
     return F.mse_loss(answer, noise if is_eps else scheduler.get_velocity(clean, noise, times))
 
 
 def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path) -> None:
-    """The loss, its gradients, and the adapter's weights after Adam."""
+    assert flux.LEARNED_GUIDANCE == 1.0
+    compare_one_step(base, family, folder, 1.0)
+
+
+def test_one_seeded_step_is_the_scripts_at_its_own_guidance_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FLUX.1's script tells it 3.5 unless it is told otherwise, which is another loss."""
+    folder = make_toy("flux", tmp_path)
+    learned = compare_one_step(open_base(folder, PLAN), "flux", folder, 1.0)
+    monkeypatch.setattr(flux, "LEARNED_GUIDANCE", 3.5)
+    assert abs(compare_one_step(open_base(folder, PLAN), "flux", folder, 3.5) - learned) > 1e-3 * learned
+
+
+def compare_one_step(base: Base, family: Family, folder: Path, guidance: float) -> float:
+    """The loss, which is returned, its gradients, and the adapter's weights after Adam."""
     recipe = make_recipe(folder, **AS_THE_SCRIPTS)
     scheduler = open_scheduler(family, folder)
     if family in OF_FLOWS:
@@ -206,7 +227,7 @@ def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path
     times = base.objective.sample_times(4, random)
     clean = examples.mean[rows] + examples.std[rows] * sampling
     prompts = examples.prompts.take(examples.prompt[rows])
-    expected = script_loss(family, base, scheduler, clean, noise, times, prompts)
+    expected = script_loss(family, base, scheduler, clean, noise, times, prompts, guidance)
     names, parameters = list(weights), list(weights.values())
     gradients = torch.autograd.grad(expected, parameters)
 
@@ -225,6 +246,7 @@ def test_one_seeded_step_is_the_scripts(base: Base, family: Family, folder: Path
     assert torch.allclose(tuning.step(0)["loss"], expected, rtol=1e-5)
     for name, copy in zip(names, copies, strict=True):
         assert torch.allclose(weights[name], copy, atol=1e-4), name
+    return expected.item()
 
 
 def test_latents_are_scaled_as_the_scripts_do(base: Base, family: Family) -> None:

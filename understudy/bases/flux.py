@@ -24,7 +24,13 @@ from understudy.bases.words import knows_word
 T5_TOKENS = 512
 """As many as the pipeline reads unless it is told otherwise."""
 LEARNED_GUIDANCE = 1.0
-"""The transformer is told so while it learns: at this scale it answers as one that never was distilled."""
+"""The transformer is told so while it learns: at this scale it answers as one that never was distilled.
+
+At a larger one its answer is exaggerated, and learning the plain target would undo that. Sources: sd-scripts'
+docs/flux_train_network.md asks for 1, though its default is 3.5; ai-toolkit's `cfg_scale` and SimpleTuner's
+`flux_guidance_value` are 1 by default; the commands in diffusers' examples/dreambooth/README_flux.md have 1,
+though the script takes 3.5 where nothing is said.
+"""
 
 
 class FluxRedrawingPipeline(FluxImg2ImgPipeline, TextualInversionLoaderMixin):  # type: ignore[misc]
