@@ -13,6 +13,7 @@ from typing import Any
 import diffusers
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import load_file
 
 from understudy.bases.base import Base
 from understudy.bases.caching import Turns, cache_blocks, foretell, forget
@@ -20,6 +21,7 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.compiling import compile_blocks
 from understudy.bases.fetching.adapters import fetch_file
 from understudy.bases.fetching.hashing import hash_file
+from understudy.bases.fetching.safetensors_header import read_header
 from understudy.bases.few_step import FewStep, find_few_step
 from understudy.bases.opening import find_kind
 from understudy.bases.quantizing import CAN, check_quantization, find_usable
@@ -31,6 +33,9 @@ from understudy.runs import Plan
 
 FEW_STEP = "few_step"
 """The few-step LoRA's name among a denoiser's adapters."""
+BELOW_NO_NAME, BELOW_DENOISER = "lora_unet__", "lora_unet_"
+"""What VideoX-Fun's names of layers begin with (Z-Image-Fun-Lora-Distill has them), and what others' do: of
+the first diffusers 0.42 makes layers below one whose name is empty, which no denoiser has."""
 READ_NO_QUANTO = ("flux", "kontext")
 """Families whose weights diffusers 0.42 asks, to read LoRA onto them, by names that quanto does not keep."""
 
@@ -145,7 +150,7 @@ def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:
         pipe.unload_lora_weights()  # what was learned stays in the weights
         before = []
     try:
-        pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=FEW_STEP)
+        _read(pipe, path)
     except Exception as error:  # whatever the readers of all forms of LoRA raise
         raise UserError(_refuse(path, str(error).strip().partition("\n")[0])) from error
     if FEW_STEP not in _find_adapters(base):
@@ -157,6 +162,16 @@ def add_few_step(base: Base, row: FewStep, path: Path, fuse: bool) -> None:
     if row.sampler is not None:
         kind = getattr(diffusers, row.sampler.kind)
         pipe.scheduler = kind.from_config(pipe.scheduler.config, **row.sampler.options)
+
+
+def _read(pipe: Any, path: Path) -> None:
+    """Give the pipeline a few-step LoRA, by other names where diffusers would not find the layers."""
+    if not any(name.startswith(BELOW_NO_NAME) for name in read_header(path)):
+        pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=FEW_STEP)
+        return
+    tensors = load_file(path)
+    mended = {name.replace(BELOW_NO_NAME, BELOW_DENOISER): tensor for name, tensor in tensors.items()}
+    pipe.load_lora_weights(mended, adapter_name=FEW_STEP)
 
 
 def _describe(row: FewStep, path: Path) -> dict[str, str]:
