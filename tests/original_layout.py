@@ -1,4 +1,4 @@
-"""A Stable Diffusion 1.x pipeline as its makers' own code names its weights: one file for everything."""
+"""Stable Diffusion 1.x and SDXL as their makers' own code names their weights: one file for everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from diffusers import StableDiffusionPipeline
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from torch import Tensor
 
 RESNET = {
@@ -21,6 +22,8 @@ ENDS = {
     "conv_in.": "input_blocks.0.0.",
     "time_embedding.linear_1.": "time_embed.0.",
     "time_embedding.linear_2.": "time_embed.2.",
+    "add_embedding.linear_1.": "label_emb.0.0.",
+    "add_embedding.linear_2.": "label_emb.0.2.",
     "conv_norm_out.": "out.0.",
     "conv_out.": "out.2.",
     "mid_block.resnets.0.": "middle_block.0.",
@@ -40,8 +43,40 @@ VAE = {
 }
 
 
+OPEN_CLIP = {
+    "embeddings.token_embedding.": "token_embedding.",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.": "ln_final.",
+    "encoder.layers.": "transformer.resblocks.",
+    ".layer_norm1.": ".ln_1.",
+    ".layer_norm2.": ".ln_2.",
+    ".mlp.fc1.": ".mlp.c_fc.",
+    ".mlp.fc2.": ".mlp.c_proj.",
+    ".self_attn.out_proj.": ".attn.out_proj.",
+}
+
+
 def to_original(pipe: StableDiffusionPipeline) -> dict[str, Tensor]:
     """All weights by their original names."""
+    weights = _of_unet_and_vae(pipe)
+    for name, value in pipe.text_encoder.state_dict().items():
+        inner = name.removeprefix("text_model.")
+        weights[f"cond_stage_model.transformer.text_model.{inner}"] = value
+    return {name: value.contiguous() for name, value in weights.items()}
+
+
+def to_original_xl(pipe: StableDiffusionXLPipeline) -> dict[str, Tensor]:
+    """All weights of an SDXL, whose second reader is OpenCLIP's."""
+    weights = _of_unet_and_vae(pipe)
+    for name, value in pipe.text_encoder.state_dict().items():
+        inner = name.removeprefix("text_model.")
+        weights[f"conditioner.embedders.0.transformer.text_model.{inner}"] = value
+    for name, value in _of_open_clip(pipe.text_encoder_2).items():
+        weights[f"conditioner.embedders.1.model.{name}"] = value
+    return {name: value.contiguous() for name, value in weights.items()}
+
+
+def _of_unet_and_vae(pipe: Any) -> dict[str, Tensor]:
     layers = pipe.unet.config.layers_per_block
     weights = {
         f"model.diffusion_model.{_name_in_unet(name, layers, _upsampled(pipe.unet))}": value
@@ -53,10 +88,29 @@ def to_original(pipe: StableDiffusionPipeline) -> dict[str, Tensor]:
         weights[f"first_stage_model.{_name_in_vae(name, count)}"] = (
             value[:, :, None, None] if is_matrix else value
         )
-    for name, value in pipe.text_encoder.state_dict().items():
-        inner = name.removeprefix("text_model.")
-        weights[f"cond_stage_model.transformer.text_model.{inner}"] = value
-    return {name: value.contiguous() for name, value in weights.items()}
+    return weights
+
+
+def _of_open_clip(reader: Any) -> dict[str, Tensor]:
+    """Queries, keys and values are one layer there, and what projects the pooled prompt is no layer."""
+    found: dict[str, Tensor] = {}
+    own = {name.removeprefix("text_model."): value for name, value in reader.state_dict().items()}
+    for name, value in own.items():
+        if name == "text_projection.weight":
+            found["text_projection"] = value.T
+        elif ".q_proj." in name:
+            joined = torch.cat([own[name.replace(".q_proj.", f".{one}_proj.")] for one in "qkv"])
+            name = name.replace(".self_attn.q_proj.", ".attn.in_proj_")
+            found[_replace_parts(name)] = joined
+        elif ".k_proj." not in name and ".v_proj." not in name:
+            found[_replace_parts(name)] = value
+    return found
+
+
+def _replace_parts(name: str) -> str:
+    for mine, theirs in OPEN_CLIP.items():
+        name = name.replace(mine, theirs)
+    return name
 
 
 def _upsampled(unet: Any) -> list[bool]:

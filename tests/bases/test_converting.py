@@ -9,17 +9,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, FluxTransformer2DModel, StableDiffusionPipeline
+from diffusers import (
+    AutoencoderKL,
+    FluxTransformer2DModel,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
 from safetensors.torch import load_file, save_file
 
+from tests.bases.test_families import PLAN
+from tests.bases.toys import make_toy
 from tests.fake_hub import FakeHub, serving
-from tests.original_layout import to_original
+from tests.original_layout import to_original, to_original_xl
 from tests.toy_base import make_toy_base
 from understudy.bases.choosing.known import KnownBase, find_known
 from understudy.bases.fetching import converting
 from understudy.bases.fetching.converting import open_single_file
 from understudy.bases.fetching.fetch import fetch_base
 from understudy.bases.fetching.needed_files import what_is_missing
+from understudy.bases.opening import open_base
 from understudy.domain import UserError
 from understudy.events import Event, Note
 from understudy.hub import Hub
@@ -78,6 +86,22 @@ def test_stable_diffusion_in_one_file_becomes_the_same_pipeline(toy: Path, hub: 
         for place in (toy, folder)
     ]
     assert (drawn[0] == drawn[1]).all()
+
+
+def test_sdxl_in_one_file_becomes_the_same_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Civitai: both readers, the second one in OpenCLIP's names."""
+    tuned, own = make_toy("sdxl", tmp_path / "tuned", seed=1), make_toy("sdxl", tmp_path / "own")
+    path = tmp_path / "from civitai.safetensors"
+    save_file(to_original_xl(StableDiffusionXLPipeline.from_pretrained(tuned)), path)
+    monkeypatch.setattr(converting, "recognise", lambda path: known("sdxl"))
+    monkeypatch.setattr(converting, "fetch_texts", lambda known, notify, hub: own)
+    folder = open_single_file(path, hub=Hub(UNREACHABLE, tmp_path / "hub"))
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        [mine], [made] = ((one / part).glob("*.safetensors") for one in (tuned, folder))
+        before, after = load_file(mine), load_file(made)
+        assert set(before) == set(after), part
+        assert all(torch.equal(before[name], after[name]) for name in before), part
+    assert open_base(folder, PLAN).size_px == 32
 
 
 def test_it_is_made_once_and_then_found_without_the_hub(toy: Path, hub: Hub, tmp_path: Path) -> None:

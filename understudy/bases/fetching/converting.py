@@ -12,7 +12,7 @@ import os
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,15 @@ from typing import Any
 import diffusers
 import torch
 from diffusers.utils import logging as diffusers_logging
+from safetensors.torch import load_file
+from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from understudy.bases.choosing.known import KnownBase
 from understudy.bases.fetching.fetch import OWN, fetch_base, fetch_texts
 from understudy.bases.fetching.needed_files import INDEX_FILE, what_is_missing
 from understudy.bases.fetching.safetensors_header import read_header
-from understudy.bases.fetching.single_file import FROM_PURE_NOISE, VELOCITY, recognise
+from understudy.bases.fetching.single_file import FROM_PURE_NOISE, PREFIX, VELOCITY, recognise
 from understudy.bases.layouts import Family
 from understudy.bases.schedulers import ZERO_SNR
 from understudy.domain import UserError
@@ -44,8 +46,13 @@ DENOISERS = {
     "qwen": diffusers.QwenImageTransformer2DModel,
     "zimage": diffusers.ZImageTransformer2DModel,
 }
-DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16}
-"""How a file keeps most of its tensors; fp32 else."""
+DTYPES = {
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.bfloat16,
+    "F8_E5M2": torch.bfloat16,
+}
+"""What is made of how a file keeps most of its tensors; fp32 of anything else."""
 
 
 def open_single_file(
@@ -111,7 +118,9 @@ def _convert_whole(path: Path, known: KnownBase, texts: Path, out: Path) -> None
 
 
 def _convert_denoiser(path: Path, known: KnownBase, base: Path, out: Path) -> None:
-    denoiser = _load(DENOISERS[known.family], path, config=str(base), subfolder="transformer")
+    # diffusers' readers of some families know the denoiser's names alone.
+    named = {name.removeprefix(PREFIX): tensor for name, tensor in load_file(path).items() if PREFIX in name}
+    denoiser = _load(DENOISERS[known.family], path, named or None, config=str(base), subfolder="transformer")
     denoiser.save_pretrained(out / "transformer")
     for part in base.iterdir():
         if part.is_dir() and part.name != "transformer":
@@ -119,12 +128,14 @@ def _convert_denoiser(path: Path, known: KnownBase, base: Path, out: Path) -> No
     shutil.copyfile(base / INDEX_FILE, out / INDEX_FILE)
 
 
-def _load(kind: Any, path: Path, **options: Any) -> Any:
+def _load(kind: Any, path: Path, tensors: Mapping[str, Tensor] | None = None, **options: Any) -> Any:
+    """What diffusers makes of a file, or of the tensors in it where these are given."""
     [(kept, _)] = Counter(entry.dtype for entry in read_header(path).values()).most_common(1)
     dtype = DTYPES.get(kept, torch.float32)
     try:
         with _quiet():
-            return kind.from_single_file(str(path), local_files_only=True, torch_dtype=dtype, **options)
+            source = str(path) if tensors is None else dict(tensors)
+            return kind.from_single_file(source, local_files_only=True, torch_dtype=dtype, **options)
     except Exception as error:  # whatever the loaders of three libraries raise for a damaged file
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"{path} cannot be read as a base ({lines[0]}): give another file.") from error

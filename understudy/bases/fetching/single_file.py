@@ -33,6 +33,11 @@ VELOCITY, FROM_PURE_NOISE = "v_pred", "ztsnr"
 (ComfyUI's supported_models.py reads them so)."""
 OTHER_NOISE = ("edm_mean", "edm_vpred.sigma_max")
 """Of an SDXL with another schedule of noise (Playground 2.5, CosXL)."""
+QUANTIZED = (".scale_weight", ".weight_scale", ".comfy_quant", ".absmax", ".qweight", "scaled_fp8")
+"""How tensors are called without which the others are not the weights: ComfyUI's and Black Forest Labs'
+scales of fp8, what bitsandbytes keeps beside NF4, int4. diffusers would take the others for the weights."""
+READERS = "text_encoders."
+"""Before the names of the prompt's readers in ComfyUI's files of all parts; they are not taken from there."""
 ADAPTER_MARKS = (".lora_", "lora_unet_", "lora_te", ".hada_w", ".lokr_w")
 
 
@@ -47,6 +52,11 @@ def recognise(path: Path) -> KnownBase:
     header = read_header(path)
     if any(mark in name for name in header for mark in ADAPTER_MARKS):
         raise UserError(f"{path} is an adapter and no base: give the base that it was learned on.")
+    if any(name.endswith(QUANTIZED) and not name.startswith(READERS) for name in header):
+        raise UserError(
+            f"{path} is quantised with scales, which cannot be read: get the same base in bf16 or fp16, and "
+            "quantise it here (--quantization)."
+        )
     denoiser = {name.removeprefix(PREFIX): entry for name, entry in header.items()}
     known = find_known(_find_name(denoiser))
     if known is None:
