@@ -17,7 +17,7 @@ from understudy.bases.opening import open_base
 from understudy.methods.computing.as_planned import compute_as_planned, find_blocks
 from understudy.runs import Plan
 
-FAMILIES: tuple[Family, ...] = ("sdxl", "qwen", "zimage")
+FAMILIES: tuple[Family, ...] = ("sdxl", "sd3", "flux", "flux2", "qwen", "zimage")
 WHOLE = Plan(device="cpu", precision="fp32", threads=1, offload="encoders")
 
 
