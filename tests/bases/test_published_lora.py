@@ -110,5 +110,5 @@ def _of_flux(base: Base) -> tuple[Factors, dict[str, Tensor]]:
             down = torch.randn(RANK, own[parts[0]].shape[1], generator=random)
             up = torch.randn(sum(outputs), RANK, generator=random) * 0.1
             factors[theirs.format(number)] = (down, up)
-            added |= dict(zip(parts, (ALPHA / RANK * up @ down).split(outputs), strict=True))
+            added |= dict(zip(parts, torch.split(ALPHA / RANK * up @ down, outputs), strict=True))
     return factors, added

@@ -9,9 +9,10 @@ from typing import get_args
 import pytest
 from huggingface_hub import constants
 
-from tests.bases.toys import make_toy
+from tests.bases.toys import at_toy_size, make_toy
 from tests.toy_character import make_character
 from understudy.bases import recommended
+from understudy.bases.choosing.known import find_known
 from understudy.bases.fetching import fetch
 from understudy.bases.layouts import Family
 from understudy.bases.recommended import (
@@ -71,6 +72,24 @@ def test_a_base_that_looks_at_drawings_learns_by_name_as_its_family_does(
     for method in TRAINING:
         assert suited_knobs(method, name) == recommended_knobs(name, method)
     assert suited_knobs("dreambooth-lora", name)["targets"] == ("attention",)
+
+
+@pytest.mark.parametrize("name", ["kontext", "qwen-edit"])
+def test_it_learns_by_name_from_what_the_hub_left_on_the_disk(
+    name: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = find_known(name)
+    assert known is not None
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    kept = tmp_path / f"models--{known.repository.replace('/', '--')}"
+    make_toy(name, kept / "snapshots" / "0123")
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("0123")
+    few = {"base": name, "steps": 2, "rank": 2, "precision": "fp32"}
+    with at_toy_size():
+        run = learn(make_character(2), make_recipe("dreambooth-lora", few), tmp_path / "run")
+    assert run.manifest.base == name
+    assert run.newest() is not None
 
 
 @pytest.mark.parametrize("name", ["klein-fast", "zimage-turbo", "flux-schnell"])

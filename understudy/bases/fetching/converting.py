@@ -12,7 +12,7 @@ import os
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers.utils import logging as diffusers_logging
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
@@ -118,9 +118,8 @@ def _convert_whole(path: Path, known: KnownBase, texts: Path, out: Path) -> None
 
 
 def _convert_denoiser(path: Path, known: KnownBase, base: Path, out: Path) -> None:
-    # diffusers' readers of some families know the denoiser's names alone.
-    named = {name.removeprefix(PREFIX): tensor for name, tensor in load_file(path).items() if PREFIX in name}
-    denoiser = _load(DENOISERS[known.family], path, named or None, config=str(base), subfolder="transformer")
+    tensors = _without_prefix(path) if any(name.startswith(PREFIX) for name in read_header(path)) else None
+    denoiser = _load(DENOISERS[known.family], path, tensors, config=str(base), subfolder="transformer")
     denoiser.save_pretrained(out / "transformer")
     for part in base.iterdir():
         if part.is_dir() and part.name != "transformer":
@@ -128,13 +127,20 @@ def _convert_denoiser(path: Path, known: KnownBase, base: Path, out: Path) -> No
     shutil.copyfile(base / INDEX_FILE, out / INDEX_FILE)
 
 
-def _load(kind: Any, path: Path, tensors: Mapping[str, Tensor] | None = None, **options: Any) -> Any:
+def _without_prefix(path: Path) -> dict[str, Tensor]:
+    """A denoiser's tensors by its own names, which are all that diffusers' readers of some families know."""
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118
+        return {name.removeprefix(PREFIX): file.get_tensor(name) for name in names}
+
+
+def _load(kind: Any, path: Path, tensors: dict[str, Tensor] | None = None, **options: Any) -> Any:
     """What diffusers makes of a file, or of the tensors in it where these are given."""
     [(kept, _)] = Counter(entry.dtype for entry in read_header(path).values()).most_common(1)
     dtype = DTYPES.get(kept, torch.float32)
     try:
         with _quiet():
-            source = str(path) if tensors is None else dict(tensors)
+            source = str(path) if tensors is None else tensors
             return kind.from_single_file(source, local_files_only=True, torch_dtype=dtype, **options)
     except Exception as error:  # whatever the loaders of three libraries raise for a damaged file
         lines = str(error).strip().splitlines() or [type(error).__name__]
