@@ -18,12 +18,10 @@ from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.fitting import fit
 from understudy.grids import Cell, draw_grid
 from understudy.methods import open_painter
-from understudy.provenance import COMPOSITE, TRAINED, is_marked, read_record, write_picture
+from understudy.provenance import COMPOSITE, REDRAWN, TRAINED, is_marked, read_record, write_picture
 from understudy.recipes import DrawSettings
 from understudy.runs import Checkpoint, StrPath, make_folder, open_run
 
-REDRAWN = "redrawn"
-"""What the record of a picture says of which a part was drawn anew."""
 MAX_SLUG = 60
 STRENGTH = 0.7
 """How far a picture leaves its sketch, unless something else is said."""

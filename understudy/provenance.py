@@ -21,6 +21,8 @@ TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedi
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """Put together from such pictures and others, or drawn anew in parts."""
 DIGITAL_SOURCE_TYPE = TRAINED
+REDRAWN = "redrawn"
+"""What the record of a picture says of which a part was drawn anew."""
 FLATTENED, CUT_OUT = "flattened", "cut_out"
 """What the record of a picture says that was made of a drawn one, without drawing anything."""
 XMP_KEYWORD = "XML:com.adobe.xmp"

@@ -17,8 +17,8 @@ from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.fitting import fit
 from understudy.judges.puppet import PuppetJudge
 from understudy.methods import open_painter
-from understudy.pictures import REDRAWN, lay_out, read_pixels, save_picture, seeded_scenes
-from understudy.provenance import COMPOSITE, TRAINED, is_marked
+from understudy.pictures import lay_out, read_pixels, save_picture, seeded_scenes
+from understudy.provenance import COMPOSITE, REDRAWN, TRAINED, is_marked
 from understudy.recipes import DrawSettings
 from understudy.runs import StrPath, make_folder, open_run, write_whole
 
@@ -56,13 +56,15 @@ def redraw(
     before = read_pixels(Path(picture))
     _refuse_scaled(Path(picture), before)
     if (mask is None) == (part is None):
-        raise UserError("Say what to draw anew: either a mask or the name of a part.")
+        raise UserError("Say what to draw anew: give a mask (--mask) or the name of a part (--part).")
     if mask is not None:
         where, said = read_mask(Path(mask), before), Path(mask).name
     else:
-        where, said = (judge or PuppetJudge()).find_part(before, str(part)), str(part)
+        judge = judge or PuppetJudge()
+        where, said = judge.find_part(before, str(part)), str(part)
         kept = keep_mask(where, opened.folder / "masks", f"{Path(picture).stem}-{'-'.join(said.split())}")
-        notify(Note(f"What counts as {said} is white in {kept}: if it is wrong, mend it, give it as mask."))
+        what = f"{said}, {_share(where, judge.find_figure(before)):.0%} of the figure"
+        notify(Note(f"What counts as {what}, is white in {kept}: if it is wrong, mend it, give it as mask."))
     sketch = Sketch(before, strength, where, Path(picture).name)
     settings = settings or suited_settings(opened)
     scenes = seeded_scenes([prompt], count, seed)
@@ -113,6 +115,11 @@ def read_mask(path: Path, picture: Pixels) -> Pixels:
     if not mask.any():
         raise UserError(f"The mask {path} is black all over: paint white what is to be drawn anew.")
     return mask
+
+
+def _share(part: Pixels, figure: Pixels) -> float:
+    """How much of a figure a part is; both are masks (height, width)."""
+    return float((figure[part > 0] > 0).sum() / max(1, (figure > 0).sum()))
 
 
 def keep_mask(mask: Pixels, folder: Path, name: str) -> Path:

@@ -22,6 +22,14 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+def test_python_knows_it_by_its_name() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "understudy", "--help"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith("Usage: ")
+    assert "understudy" in told.stdout.partition("\n")[0]
+
+
 def test_a_run_that_is_not_there_is_refused_before_anything_large_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys; from understudy.cli import run_command; "
@@ -100,7 +108,7 @@ def test_mistakes_of_the_other_verbs(run: Path, tmp_path: Path, capsys: pytest.C
     assert "missing.png" in mistake(capsys, "draw", run, PROMPT, "--from", tmp_path / "missing.png")
     assert "grid.png" in mistake(capsys, "draw", run, PROMPT, "--grid", tmp_path / "grid.jpg")
     assert "either" in mistake(capsys, "draw", run, PROMPT, "--prompts", tmp_path / "prompts.txt")
-    assert "mask or the name" in mistake(capsys, "redraw", run, run / "drawings" / "01.png", PROMPT)
+    assert "(--mask) or the name" in mistake(capsys, "redraw", run, run / "drawings" / "01.png", PROMPT)
     assert "missing.png" in mistake(capsys, "redraw", run, tmp_path / "missing.png", PROMPT, "--part", "face")
     assert "missing.png" in mistake(capsys, "cut-out", tmp_path / "missing.png")
     assert "no run" in mistake(capsys, "sheet", tmp_path / "missing")

@@ -48,6 +48,15 @@ def test_learn_reads_the_rights_and_writes_what_it_cost(
     assert "license" in mistake(capsys, *arguments)
 
 
+def test_a_noun_that_the_small_base_does_not_know_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for noun, is_said in (("teapot", True), ("robot", False), ("character", False)):
+        arguments = ["learn", str(tmp_path / "none"), "--name", "Mo", "--noun", noun, "--run", str(tmp_path)]
+        assert run_command(arguments) == 2
+        assert (f"does not know what a {noun} is" in capsys.readouterr().err) == is_said
+
+
 def test_the_same_command_goes_on(drawings: Path, toy_base: Path, run: Path) -> None:
     assert run_command(learn_arguments(drawings, toy_base, run, steps=2)) == 0
     assert run_command(learn_arguments(drawings, toy_base, run, steps=3)) == 0
@@ -133,11 +142,11 @@ def test_a_base_known_by_name_is_fetched_last_of_all(
     monkeypatch.setattr(fetch, "list_files", unreachable)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "empty").mkdir()
-    given: list[str | Path] = ["--name", "Mo", "--run", tmp_path / "run", "--base", "flux"]
+    given: list[str | Path] = ["--name", "Mo", "--run", tmp_path / "run", "--base", "zimage"]
     assert "no drawing" in mistake(capsys, "learn", tmp_path / "empty", *given)
     assert "without --vectors" in mistake(capsys, "learn", drawings, *given, "--vectors", "2")
     assert "--base klein" in mistake(capsys, "learn", drawings, *given, "--method", "reference")
-    assert "FLUX.1-dev is asked for" in mistake(capsys, "learn", drawings, *given)
+    assert "Z-Image is asked for" in mistake(capsys, "learn", drawings, *given)
     assert "somebody/toy is asked for" in mistake(
         capsys, "learn", tmp_path / "empty", *given, "--base", "somebody/toy"
     )

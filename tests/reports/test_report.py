@@ -153,6 +153,24 @@ def test_all_that_is_there_is_told(run: Run) -> None:
     assert "No picture is judged yet" not in page.text
 
 
+def test_pictures_of_one_prompt_and_seed_are_told_apart(run: Run) -> None:
+    pixels = make_character().drawings[1].pixels
+    asked = {"prompt": "a picture of Pip sad", "seed": "7", "learned_steps": "0"}
+    records = {
+        "now": asked,
+        "before": {**asked, "learned_steps": "321"},
+        "redrawn": {**asked, "redrawn": "face", "sketch": "1.png"},
+        "sketched": {**asked, "sketch": "2.png"},
+    }
+    for name, record in records.items():
+        write_picture(run.pictures / f"{name}.png", pixels, record)
+    text = page_of(run).text
+    assert text.count("Pip sad not among the judged · seed 7") == 4
+    assert text.count("· seed 7 · drawn after 321 steps") == 1
+    assert text.count("· seed 7 · face redrawn in 1.png") == 1
+    assert text.count("· seed 7 · from 2.png") == 1
+
+
 def test_a_copy_is_called_a_copy_of_the_artists_own_file(run: Run) -> None:
     prompts = ["a picture of Pip sad", "a picture of Pip smiling", "a picture of Pip waving"]
     paths = add_pictures(run, prompts, make_character().drawings[1].pixels)

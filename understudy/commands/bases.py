@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,7 @@ def _show(found: Sequence[Here], gpu: Gpu | None) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, markup=False, width=WIDTH_IN_A_FILE)
     console.print(_table_of_words(found, console.width))
     console.print()

@@ -15,6 +15,7 @@ from understudy.commands.verb import (
     noun_option,
     paper_option,
     say_next,
+    warn_if_unknown,
 )
 
 
@@ -68,11 +69,14 @@ def learn(
     """
     import understudy
     from understudy.options import make_recipe
+    from understudy.recipes import PUPPET, FromNothing
     from understudy.terminal import listening
 
     refuse_words(name)
     with listening() as notify:
         recipe = make_recipe(method, given(**knobs), preset, notify)
+        if not isinstance(recipe, FromNothing) and recipe.base == PUPPET:
+            warn_if_unknown(noun)
         character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)
     say_next("Learned. Now draw", "draw", str(run), f"a picture of {character.name} waving")

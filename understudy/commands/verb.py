@@ -143,3 +143,15 @@ def warn_if_unread(prompts: Sequence[str], name: str) -> None:
             "the README lists what it can draw.",
             err=True,
         )
+
+
+def warn_if_unknown(noun: str) -> None:
+    """Say so on the error stream where the small base does not know what a noun means."""
+    from understudy.world.captions import parse
+
+    if noun.strip() and parse(f"a picture of a {noun}").not_judged:
+        click.echo(
+            f"The small base does not know what a {noun} is, so it learns less well: leave --noun "
+            "out, or say girl, boy, cat, robot or creature.",
+            err=True,
+        )

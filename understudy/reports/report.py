@@ -13,6 +13,7 @@ from understudy.drawings.references import read_choice
 from understudy.events import Notify, Step, ignore
 from understudy.footprint import Footprint, read_footprint
 from understudy.judges.quality import QualityReport, summarise
+from understudy.provenance import REDRAWN
 from understudy.recipes import Learning, PromptOnly, Reference, write_toml
 from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.coverage import count_drawings
@@ -74,7 +75,7 @@ def _context(run: Run, notify: Notify) -> dict[str, object]:
         **sections(description),
         "thumbnail_uris": [drawing_uri(drawing.pixels, THUMBNAIL_PX) for drawing in character.drawings],
         "quality": quality,
-        "pictures": _cards(pictures, character.drawings, hero, manifest.name, notify),
+        "pictures": _cards(run, pictures, character.drawings, hero, notify),
         "has_truth": hero is not None,
         "num_left_out": num_left_out,
         "by_attribute": shares_by_attribute(judged) if judged else [],
@@ -122,11 +123,12 @@ def _summary(run: Run, num_drawings: int, quality: QualityReport | None) -> str:
 
 
 def _cards(
-    pictures: Sequence[Shown], drawings: Sequence[Drawing], hero: Hero | None, name: str, notify: Notify
+    run: Run, pictures: Sequence[Shown], drawings: Sequence[Drawing], hero: Hero | None, notify: Notify
 ) -> list[dict[str, object]]:
     """What the page shows of each picture."""
     unjudged = [one.picture.pixels for one in pictures if one.nearest is None]
     alike = iter(nearest_drawings(unjudged, drawings))
+    name, newest = run.manifest.name, run.newest()
     cards: list[dict[str, object]] = []
     for one in pictures:
         true = truth(hero, one.picture.scene.prompt) if hero else None
@@ -135,6 +137,7 @@ def _cards(
                 "uri": picture_uri(one.path),
                 "prompt": one.picture.scene.prompt,
                 "seed": one.picture.scene.seed,
+                "how": _how(one.picture.record, newest.step if newest else 0),
                 "verdict": one.verdict,
                 "wrong": faults(one.verdict, name) if one.verdict else (),
                 "nearest": one.nearest,
@@ -144,6 +147,18 @@ def _cards(
         )
         notify(Step("reporting", len(cards), len(pictures)))
     return cards
+
+
+def _how(record: Mapping[str, str], steps: int) -> list[str]:
+    """What tells a picture from others of the same prompt and seed, where it is not drawn whole, or now."""
+    told = []
+    if REDRAWN in record:
+        told.append(f"{record[REDRAWN]} redrawn in {record.get('sketch', 'a picture')}")
+    elif "sketch" in record:
+        told.append(f"from {record['sketch']}")
+    if record.get("learned_steps", str(steps)) != str(steps):
+        told.append(f"drawn after {record['learned_steps']} steps")
+    return told
 
 
 def _learning(run: Run) -> dict[str, object]:
