@@ -69,7 +69,7 @@ def test_every_knob_has_help(model: type[Recipe | DrawSettings]) -> None:
         'method = "textual-inversion"\nvectors = 0',
         'method = "textual-inversion"\nprior_weight = 1.0',
         'method = "dreambooth"\nsave_as = "checkpoint"',
-        'method = "dreambooth-lora"\nmin_rank = 17',
+        'method = "dreambooth-lora"\nmin_rank = 33',
         'method = "dreambooth-lora"\nadapter = "lokr"\ntext_learning_rate = 1e-5',
         'method = "lora"\nvectors = 2',
         'method = "lora"\ntargets = ["everything"]',
@@ -88,10 +88,10 @@ def test_mistakes_get_one_sentence(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("knobs", "min_rank", "follows"),
     [
-        ({}, 4, True),
-        ({"rank": 8}, 4, True),
-        ({"rank": "8"}, 4, True),
-        ({"rank": 4}, 0, False),
+        ({}, 8, True),
+        ({"rank": 16}, 8, True),
+        ({"rank": "16"}, 8, True),
+        ({"rank": 8}, 0, False),
         ({"rank": "2"}, 0, False),
         ({"adapter": "oft"}, 0, False),
         ({"rank": 4, "min_rank": 4}, 4, False),

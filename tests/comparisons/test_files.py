@@ -51,7 +51,7 @@ def test_paths_are_from_where_the_file_lies(toy_base: Path, tmp_path: Path) -> N
         (HERO + ROW + LEARNING + "knobs = { rank = 0 }\n", "rows.2.knobs: rank"),
         (HERO + LEARNING + "knobs = { seed = 1 }\n", "rows.1.knobs.seed: say it in learning_seeds"),
         (HERO + LEARNING + "at_steps = [150]\n", "rows.1.at_steps: no weights are kept of step 150"),
-        (HERO + LEARNING + "at_steps = [700]\n", "rows.1.at_steps"),
+        (HERO + LEARNING + "at_steps = [1300]\n", "rows.1.at_steps"),
         (HERO + ROW + "at_steps = [1]\n", "rows.1.at_steps"),
         (HERO + ROW + "draw_steps = [2000]\n", "rows.1.draw_steps"),
         (HERO + ROW + "learning_seeds = [-1]\n", "rows.1.learning_seeds"),

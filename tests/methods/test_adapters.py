@@ -187,7 +187,7 @@ def test_fused_at_every_rank_it_is_what_it_is_beside_the_weights(toy_base: Path,
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"min_rank": 17}, {"min_rank": 2, "adapter": "dora"}, {"adapter": "oft", "rank": 1}]
+    "knobs", [{"min_rank": 33}, {"min_rank": 2, "adapter": "dora"}, {"adapter": "oft", "rank": 1}]
 )
 def test_what_does_not_go_together_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="rank"):

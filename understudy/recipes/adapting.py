@@ -45,20 +45,20 @@ class Adapting(ReadsAnew):
     T-LoRA, arXiv 2507.05964.
     """
 
-    steps: Annotated[int, USUAL] = Field(600, ge=1)
+    steps: Annotated[int, USUAL] = Field(1200, ge=1)
     """How many steps to learn; a finished run goes on when this is raised."""
 
     adapter: Adapter = "lora"
     """What the change is made of: lora, dora, rslora, lokr, or oft, which leaves 3x3 convolutions alone.
     All other tools read lora and rslora, some read dora and lokr, and only peft reads oft."""
 
-    rank: int = Field(16, ge=1)
+    rank: int = Field(32, ge=1)
     """What the adapter can hold, and its size; for oft the side of the blocks that are rotated."""
 
     alpha: float = Field(16.0, gt=0)
     """Strength of the adapter: its output is scaled by alpha / rank; rslora: by its root; oft has none."""
 
-    min_rank: int = Field(4, ge=0)
+    min_rank: int = Field(8, ge=0)
     """The rank at the highest noise, from which it grows to the whole at the lowest (T-LoRA, lora only);
     other tools draw with the whole rank at every noise. 0: the same at all."""
 
