@@ -14,7 +14,7 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 
 from tests.bases.plain_drawing import difference
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
-from tests.toy_character import make_character
+from tests.toy_character import make_character, make_recipe
 from understudy.bases.base import NO_REFERENCES, Base
 from understudy.bases.layouts import Family
 from understudy.bases.opening import find_kind, open_base
@@ -93,6 +93,28 @@ def test_draws_as_the_pipeline_that_is_shown_them(run: Run, folder: Path) -> Non
 def test_what_is_shown_makes_a_difference(run: Run) -> None:
     two = FAST.model_copy(update={"references": 2})
     assert not np.array_equal(paint(run), paint(run, two))
+
+
+def test_what_was_learned_counts_beside_what_is_shown(folder: Path, tmp_path: Path) -> None:
+    """References in context together with a learned LoRA, as plain diffusers draws with both."""
+    knobs = {"prior_weight": 0.0, "averaging": 0.0, "learning_rate": 0.02}
+    learned = learn(make_character(4), make_recipe(folder).model_copy(update=knobs), tmp_path / "learned")
+    settings = FAST.model_copy(update={"references": 3})
+    with open_painter(learned) as painter:
+        assert isinstance(painter, PipelinePainter)
+        picture = next(painter([SCENE], settings))
+        without = next(painter([SCENE], FAST))
+        assert picture.record["references"].count(".png") == 3
+        drawings, prompt = painter.shown(SCENE, settings), painter.read(SCENE.prompt)
+    newest = learned.newest()
+    assert newest is not None
+    base = open_base(folder, PLAN)
+    laid = [lay_on_paper(one, base.size_px) for one in drawings]
+    unlearned = plainly(base, prompt, laid)
+    base.pipe.load_lora_weights(str(newest.folder))
+    assert difference(picture.pixels, plainly(base, prompt, laid)) <= 0.5
+    assert difference(picture.pixels, unlearned) > 1
+    assert not np.array_equal(picture.pixels, without.pixels)
 
 
 def test_several_scenes_are_drawn_as_each_alone(run: Run) -> None:
