@@ -31,10 +31,11 @@ LAYERS = (
     {"demo"},
     {"commands"},
     {"cli", "web"},
+    {"__main__"},
 )
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 OF_THE_WORLD = {"cli", "commands", "comparisons", "demo", "judges", "judging", "pretrain", "reports"}
-OF_THE_WORLD |= {"wordings", "world"}
+OF_THE_WORLD |= {"__main__", "wordings", "world"}
 TORCHLESS = {
     "domain",
     "events",
@@ -48,6 +49,7 @@ TORCHLESS = {
     "launched",
     "hub_errors",
     "world",
+    "__main__",
     "cli",
     "commands",
     "terminal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +144,19 @@ def test_what_counts_as_a_part_is_kept_and_can_be_given_back(run: Run, tmp_path:
     events: list[Event] = []
     asked = {"settings": FAST, "device": "cpu"}
     (one,) = redraw(run, picture, PROMPT, part="left  hand", out=tmp_path, notify=events.append, **asked)
-    kept = run.folder / "masks" / "mine-left-hand.png"
-    assert any(str(kept) in event.text for event in events if isinstance(event, Note))
+    kept = tmp_path / "masks" / "mine-left-hand.png"
+    said = " ".join(event.text for event in events if isinstance(event, Note))
+    found = re.search(rf"left hand, (\d+)% of the figure, is white in {re.escape(str(kept))}", said)
+    assert found is not None
+    assert 1 <= int(found[1]) <= 20
     before, mask = read(picture), read(kept)
     assert 0 < (mask > 0).mean() < 0.1
     (other,) = redraw(run, picture, PROMPT, kept, out=tmp_path / "again", **asked)
     assert np.array_equal(read(one), read(other))
     assert np.array_equal(read(one)[mask == 0], before[mask == 0])
+    mended = np.zeros_like(mask)
+    mended[5:9, 5:9] = 255
+    save(kept, mended)
+    redraw(run, picture, PROMPT, part="left hand", out=tmp_path, **asked)
+    assert np.array_equal(read(kept), mended)  # somebody's work
+    assert np.array_equal(read(kept.with_stem("mine-left-hand-2")), mask)

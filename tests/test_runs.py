@@ -107,8 +107,8 @@ def test_differences_are_refused(run: Run, recipe: Recipe, manifest: Manifest, s
 
 def test_more_steps_extend(run: Run) -> None:
     run.stop(400)
-    with begin_run(run, DreamBoothLora(steps=800), MANIFEST):
-        assert run.recipe == DreamBoothLora(steps=800)
+    with begin_run(run, DreamBoothLora(steps=1500), MANIFEST):
+        assert run.recipe == DreamBoothLora(steps=1500)
         assert run.manifest.stopped_at is None
 
 

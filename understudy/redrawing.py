@@ -15,6 +15,7 @@ from understudy.domain import Picture, Pixels, Sketch, UserError
 from understudy.drawings.read import read_image
 from understudy.events import Drew, Note, Notify, Step, ignore
 from understudy.fitting import fit
+from understudy.judges.parts import NAMES
 from understudy.judges.puppet import PuppetJudge
 from understudy.methods import open_painter
 from understudy.pictures import lay_out, read_pixels, save_picture, seeded_scenes
@@ -26,6 +27,8 @@ STRENGTH = 0.6
 """From here on, the embedded base loses faces; a larger base stands more."""
 SOFT = 1.5
 """How many times larger than the base draws a picture may be before that is said."""
+OF_FIGURE = frozenset(NAMES) - {"background", "held thing"}
+"""The parts of which there is a share of the figure to be told."""
 FEATHER = 0.015
 """Over how wide a rim, as a share of the picture's longer side, the new fades in within the mask."""
 
@@ -48,8 +51,8 @@ def redraw(
     """Draw a part of `picture` anew, `count` times, and return the new files; `prompt` says the whole scene.
 
     Either `mask` is a picture that is white where to draw and black elsewhere, or `part` names what the judge
-    is to find ("face", "left hand": see `judges.parts.NAMES`), which is kept as a mask in the run's folder
-    `masks`, to be mended. Outside of it every pixel stays as it was.
+    is to find ("face", "left hand": see `judges.parts.NAMES`), which is kept as a mask in the folder `masks`
+    of the run, or of `out`, to be mended. Outside of it every pixel stays as it was.
     Raises `UserError` for a mask of another size, a part that is not seen, or what `draw` refuses.
     """
     opened = open_run(run)
@@ -61,10 +64,11 @@ def redraw(
         where, said = read_mask(Path(mask), before), Path(mask).name
     else:
         judge = judge or PuppetJudge()
-        where, said = judge.find_part(before, str(part)), str(part)
-        kept = keep_mask(where, opened.folder / "masks", f"{Path(picture).stem}-{'-'.join(said.split())}")
-        what = f"{said}, {_share(where, judge.find_figure(before)):.0%} of the figure"
-        notify(Note(f"What counts as {what}, is white in {kept}: if it is wrong, mend it, give it as mask."))
+        where, said = judge.find_part(before, str(part)), " ".join(str(part).lower().split())
+        masks = (Path(out) if out is not None else opened.folder) / "masks"
+        kept = keep_mask(where, masks, f"{Path(picture).stem}-{'-'.join(said.split())}")
+        share = f", {_share(where, judge.find_figure(before)):.0%} of the figure" if said in OF_FIGURE else ""
+        notify(Note(f"What counts as {said}{share}, is white in {kept}: if it is wrong, mend it (--mask)."))
     sketch = Sketch(before, strength, where, Path(picture).name)
     settings = settings or suited_settings(opened)
     scenes = seeded_scenes([prompt], count, seed)
@@ -123,11 +127,17 @@ def _share(part: Pixels, figure: Pixels) -> float:
 
 
 def keep_mask(mask: Pixels, folder: Path, name: str) -> Path:
-    """Write a mask (height, width) as a picture that can be painted over, and return its file."""
+    """Write a mask (height, width) as a picture that can be painted over, and return its file.
+
+    Another one of that name, which somebody may have mended, stays as it is.
+    """
     make_folder(folder)
-    file = folder / f"{name}.png"
     data = BytesIO()
     Image.fromarray(mask).save(data, "PNG")
+    file, number = folder / f"{name}.png", 1
+    while file.exists() and file.read_bytes() != data.getvalue():
+        number += 1
+        file = folder / f"{name}-{number}.png"
     write_whole(file, data.getvalue())
     return file
 

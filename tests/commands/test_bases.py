@@ -25,6 +25,7 @@ MEMORY = r" (\d+\.\d-\d+\.\d|below 0\.1) +" + MEMORY_TO_DRAW.lstrip()
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = tmp_path / "hub"
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.delenv("COLUMNS", raising=False)
     return cache
 
 

@@ -113,6 +113,8 @@ def test_what_is_learned_is_the_same(
 
 def test_another_shape_is_computed_as_ever() -> None:
     class Half:
+        plan = CPU
+
         @staticmethod
         def predict(noisy: Tensor, times: Tensor, prompts: Conditioning) -> Tensor:
             return noisy * weight
@@ -130,6 +132,8 @@ def test_another_shape_is_computed_as_ever() -> None:
 
 def test_prompts_of_different_lengths_are_not_captured() -> None:
     class Whole:
+        plan = CPU
+
         @staticmethod
         def predict(noisy: Tensor, times: Tensor, prompts: Conditioning) -> Tensor:
             return noisy * int(prompts["mask"].sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,12 @@ from understudy.bases.layouts import Family
 from understudy.domain import UserError
 from understudy.events import Event, Note
 from understudy.methods.computing import learning_plans, trial_step
-from understudy.methods.computing.compiled_gradients import LostGradients
+from understudy.methods.computing.compiled_gradients import LostGradients, check_gradients
 from understudy.methods.computing.forecast import Forecaster
-from understudy.methods.computing.learning_plans import find_free_bytes, plan_learning
+from understudy.methods.computing.learning_plans import find_free_bytes, plan_learning, preview_plans
 from understudy.methods.computing.plans import Machine
 from understudy.methods.computing.trial_step import measure_peak, take_steps
-from understudy.recipes import Finetune
+from understudy.recipes import Finetune, TextualInversion
 from understudy.runs import Plan
 
 MIB = 2**20
@@ -230,7 +231,28 @@ def test_what_loses_gradients_is_not_compiled_and_that_is_told_once(
     assert (choice.plan.compiled, choice.plan.checkpointing) == (False, "whole")
     said = [note.text for note in notes if isinstance(note, Note)]
     assert len(said) == 2
-    assert said[0].endswith("get no gradient: learning is not compiled.")
+    assert said[0].endswith("get hardly any gradient: learning is not compiled.")
+
+
+@pytest.mark.parametrize(
+    ("plain", "compiled", "loses"),
+    [
+        ([1.0, 1.0], [1.0, 0.9], False),
+        ([1.0, 1.0], [1.0, 0.0], True),
+        ([1.0, 1.0], [1.0, float("nan")], True),
+        ([float("inf"), 1.0, 1.0], [float("inf"), 1.0, 0.0], True),  # fp16 overflows; the others still tell
+    ],
+)
+def test_what_counts_as_a_lost_gradient(plain: list[float], compiled: list[float], loses: bool) -> None:
+    both = [[torch.tensor(one) for one in some] for some in (plain, compiled)]
+    with pytest.raises(LostGradients) if loses else nullcontext():
+        check_gradients(*both)
+
+
+def test_what_a_family_cannot_learn_is_not_planned(tmp_path: Path) -> None:
+    folder = make_toy("flux2", tmp_path)
+    with pytest.raises(UserError, match="learns no new word"):
+        preview_plans(TextualInversion(base=str(folder)), folder, None)
 
 
 def test_without_a_card_nothing_is_free() -> None:

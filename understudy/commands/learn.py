@@ -69,13 +69,13 @@ def learn(
     """
     import understudy
     from understudy.options import make_recipe
-    from understudy.recipes import PUPPET, FromNothing
+    from understudy.recipes import PUPPET, Finetune
     from understudy.terminal import listening
 
     refuse_words(name)
     with listening() as notify:
         recipe = make_recipe(method, given(**knobs), preset, notify)
-        if not isinstance(recipe, FromNothing) and recipe.base == PUPPET:
+        if isinstance(recipe, Finetune) and recipe.base == PUPPET:
             warn_if_unknown(noun)
         character = understudy.read_character(drawings, name, noun, notify, paper)
         understudy.learn(character, recipe, run, notify=notify, grid_intensity=grid_intensity)

@@ -151,7 +151,7 @@ def warn_if_unknown(noun: str) -> None:
 
     if noun.strip() and parse(f"a picture of a {noun}").not_judged:
         click.echo(
-            f"The small base does not know what a {noun} is, so it learns less well: leave --noun "
+            f"The small base does not know the noun {noun!r}, so it learns less well: leave --noun "
             "out, or say girl, boy, cat, robot or creature.",
             err=True,
         )

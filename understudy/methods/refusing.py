@@ -13,7 +13,11 @@ from understudy.recipes import Adapting, Finetune
 
 def check_family(recipe: Finetune, notify: Notify = ignore) -> None:
     """Raise `UserError` where the family learns no word, trains no reader, or has none of the targets."""
-    kind = find_kind(find_family(recipe.base, notify))
+    check_kind(find_kind(find_family(recipe.base, notify)), recipe)
+
+
+def check_kind(kind: type[Base], recipe: Finetune) -> None:
+    """The same of a family that is known already."""
     if learns_word(recipe) and not kind.word_parts:
         raise UserError(NO_WORDS)
     if trains_readers(recipe) and not kind.text_parts:

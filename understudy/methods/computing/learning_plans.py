@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from understudy.bases.catalog import find_base
+from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.choosing.known import find_known
 from understudy.bases.fetching.fetch import fetch_texts
 from understudy.bases.hollow import open_hollow
+from understudy.bases.opening import find_kind
 from understudy.bases.quantizing import MODULES, check_quantization, find_usable
 from understudy.domain import UserError
 from understudy.events import Note, Notify
@@ -31,6 +32,7 @@ from understudy.methods.computing.plans import (
     refuse,
 )
 from understudy.methods.computing.trial_step import measure_peak
+from understudy.methods.refusing import check_kind
 from understudy.recipes import Finetune, LearnsWord
 from understudy.runs import Plan
 
@@ -91,6 +93,7 @@ def preview_plans(
     """
     precision = "bf16" if recipe.precision == "auto" else recipe.precision
     first = Plan(device="cuda", precision=precision, threads=1, offload="encoders")
+    check_kind(find_kind(read_layout(folder).family), recipe)
     _check_shards(recipe, processes)
     check_fused(recipe, precision, processes)
     machine = Machine(memory_bytes or 0, frozenset(MODULES), False, processes)
@@ -169,7 +172,7 @@ class _Trials:
             return _measure(self.folder, self.recipe, plan)
         except LostGradients as lost:
             self.loses = True
-            what = f"{lost.count} of {lost.total} matrices get no gradient"
+            what = f"{lost.count} of {lost.total} matrices get hardly any gradient"
             self.notify(Note(f"Compiled, {what}: learning is not compiled."))
             return None
 
