@@ -18,6 +18,7 @@ from torch import Tensor
 from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toy_flux import read_kohya_at_toy_size
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
+from tests.killing import Killed
 from tests.toy_character import make_character
 from understudy.bases.base import Base
 from understudy.bases.catalog import find_base, read_layout
@@ -39,10 +40,6 @@ PROMPTS = ["a picture of Pip waving", "Pip"]
 SIX = replace(make_character(6))
 FEW = DrawSettings(steps=3, guidance=3.0)
 PACK_WHAT_THEY_ARE_GIVEN = (Flux2KleinPipeline,)
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toys import make_toy
+from tests.killing import Killed
 from tests.toy_character import make_character, make_recipe, make_word_recipe
 from understudy.bases.base import Base
 from understudy.bases.layouts import Family
@@ -41,10 +42,6 @@ SETTINGS = DrawSettings(steps=3, guidance=3.0)
 PROMPTS = ["a <pip> sad", "a girl", ""]
 PIPELINES: dict[Family, Any] = {"flux": FluxPipeline, "kontext": FluxKontextPipeline}
 SIX = make_character(6)
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 @pytest.fixture(scope="module", params=PIPELINES)

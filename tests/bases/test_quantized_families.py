@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tests.bases.toys import at_toy_size, make_toy
 from tests.bases.without_card import quantizing_on_the_cpu
+from tests.killing import Killed
 from tests.toy_character import make_character
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.layouts import Family
@@ -41,10 +42,6 @@ DRAWS_WITHIN = {"int8": 10, "nf4": 40}
 """Of 255, on average over all pixels."""
 TIMES_IN_FP32 = "t_embedder"
 """Z-Image's first layers of all, which diffusers gives times as they are where bitsandbytes keeps int8."""
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

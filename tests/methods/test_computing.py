@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.killing import Killed
 from tests.methods.saved_state import assert_same_state, state_of
 from tests.toy_character import make_lora_recipe, make_recipe, make_whole_recipe, make_word_recipe
 from understudy.bases.base import Base
@@ -33,10 +34,6 @@ CPU = Plan(device="cpu", precision="fp32", threads=1)
 
 HIGH = {"dreambooth-lora": 2.0**22, "dreambooth": 2.0**18}
 """Factors of the loss that are too large for the first steps, not for all."""
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 RECIPES: dict[str, Any] = {

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.bases.toy_flux2 import make_toy_flux2
+from tests.killing import Killed
 from tests.toy_character import (
     make_lora_recipe,
     make_recipe,
@@ -51,10 +52,6 @@ ON_A_BASE = tuple(name for name in VARIANTS if name not in ("gan", "scratch-diff
 LEARNING = tuple(name for name in VARIANTS if name not in ("prompt-only", "reference"))
 WITH_BASE = tuple(method for method, recipe in RECIPES.items() if not issubclass(recipe, FromNothing))
 FAST = DrawSettings(steps=2, batch=2)
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 def recipe_of(method: str, base: Path) -> Recipe:

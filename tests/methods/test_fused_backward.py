@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.killing import Killed
 from tests.methods.saved_state import assert_same_state, state_of
 from tests.toy_character import make_whole_recipe
 from understudy.domain import Character, UserError
@@ -30,10 +31,6 @@ from understudy.runs import Plan, Run
 
 CPU = Plan(device="cpu", precision="fp32", threads=1)
 CARD = Plan(device="cuda", precision="fp32", threads=1)
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 @dataclass

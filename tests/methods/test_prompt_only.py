@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.killing import Killed
 from understudy.domain import Character, Picture, Scene, UserError
 from understudy.methods import learn, open_painter
 from understudy.methods.prompt_only import Trial
@@ -18,10 +19,6 @@ from understudy.trials import WORDINGS_FILE, Tried, read_wordings
 
 FAST = DrawSettings(steps=1)
 SCORES = {"a girl": 0.1, "a cartoon of a red girl": 0.7, "a red girl": 0.4}
-
-
-class Killed(BaseException):
-    """As sudden as a kill."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.killing import Killed
 from tests.toy_character import make_recipe
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
@@ -55,10 +56,6 @@ def end_at(step: int, how: type[BaseException]) -> Callable[[Event], None]:
             raise how
 
     return notify
-
-
-class Killed(BaseException):
-    """As sudden as a kill: nothing is saved."""
 
 
 @pytest.fixture(scope="module")
