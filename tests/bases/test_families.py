@@ -15,6 +15,7 @@ from diffusers import Flux2KleinPipeline
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.bases.learned_share import share_of_error
 from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toy_flux import read_kohya_at_toy_size
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
@@ -25,7 +26,6 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, Sketch
-from understudy.drawings.prepare import make_views
 from understudy.events import Event, Note
 from understudy.exporting import Form, export
 from understudy.methods import learn, open_painter, questions
@@ -135,42 +135,17 @@ def test_latents_say_what_the_picture_was(base: Base) -> None:
     assert latents.mean.shape[-1] * base.latent_px == base.size_px
 
 
-@torch.no_grad()
-def error_on_drawings(base: Base, prompts: list[str]) -> float:
-    """How wrong a base is about the six drawings, at three noise levels: always at the same noise."""
-    views = [make_views(one, base.size_px, 1, 0, 0, False, (0,))[0].pixels.copy() for one in SIX.drawings]
-    pictures = torch.stack([torch.from_numpy(view) for view in views]).permute(0, 3, 1, 2).float() / 127.5 - 1
-    clean, read = base.encode_image(pictures).mean, base.encode_prompt(prompts)
-    total = 0.0
-    for share in (0.2, 0.5, 0.8):
-        random = torch.Generator().manual_seed(5)
-        noise = torch.randn(clean.shape, generator=random)
-        like = base.objective.sample_times(len(clean), random)
-        times = torch.full_like(like, int(share * base.objective.num_times))
-        seen = base.objective.corrupt(clean, noise, times)
-        total += (base.predict(seen.noisy, times, read) - seen.target).square().mean().item()
-    return total
-
-
-def share_of_error(run: Run, base: Base) -> float:
-    """How much of its error about the drawings a base still has after a run."""
-    with open_painter(run) as painter:
-        assert isinstance(painter, PipelinePainter)
-        prompts = [painter.read(f"Pip {drawing.caption}") for drawing in SIX.drawings]
-        return error_on_drawings(painter.base, prompts) / error_on_drawings(base, prompts)
-
-
 def test_learns_from_six_drawings(
     learned: Run, folder: Path, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(losses(learned)) >= 3
-    assert share_of_error(learned, base) < 0.85  # 0.45 to 0.71
+    assert share_of_error(learned, base, SIX) < 0.85  # 0.45 to 0.71
     still = learn(SIX, make_recipe(folder, learning_rate=1e-12, steps=2), tmp_path / "still")
-    assert share_of_error(still, base) == pytest.approx(1, abs=1e-4)
+    assert share_of_error(still, base, SIX) == pytest.approx(1, abs=1e-4)
     right = questions.weigh
     monkeypatch.setattr(questions, "weigh", lambda answer, question: -right(answer, question))
     astray = learn(SIX, make_recipe(folder, steps=10), tmp_path / "astray")
-    assert share_of_error(astray, base) > 1.1  # 1.2 to 2.2
+    assert share_of_error(astray, base, SIX) > 1.1  # 1.2 to 2.2
 
 
 def test_goes_on_after_a_kill_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
