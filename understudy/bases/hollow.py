@@ -12,6 +12,7 @@ import diffusers
 import torch
 from torch import Tensor
 
+from understudy.bases import flux, sd3
 from understudy.bases.base import DTYPES, Base
 from understudy.bases.catalog import read_config, read_layout
 from understudy.bases.conditioning import Conditioning
@@ -71,10 +72,10 @@ def shape_prompts(folder: Path, num_prompts: int, dtype: torch.dtype) -> Conditi
                 }
             )
         case "sd3":
-            hidden = empty(_clip_tokens(folder) + 256, config["joint_attention_dim"])
+            hidden = empty(_clip_tokens(folder) + sd3.T5_TOKENS, config["joint_attention_dim"])
             return Conditioning({"hidden": hidden, "pooled": empty(config["pooled_projection_dim"])})
         case "flux" | "kontext":
-            hidden = empty(512, config["joint_attention_dim"])
+            hidden = empty(flux.T5_TOKENS, config["joint_attention_dim"])
             return Conditioning({"hidden": hidden, "pooled": empty(config["pooled_projection_dim"])})
         case "flux2":
             return Conditioning({"hidden": empty(512, config["joint_attention_dim"])})
@@ -101,7 +102,9 @@ def shape_tokens(folder: Path, num_prompts: int) -> Conditioning:
         case "sd3":
             return Conditioning(dict.fromkeys(("tokens", "tokens_2"), nothing(_clip_tokens(folder))))
         case "flux" | "kontext":
-            return Conditioning({"tokens": nothing(_clip_tokens(folder)), "tokens_2": nothing(512)})
+            return Conditioning(
+                {"tokens": nothing(_clip_tokens(folder)), "tokens_2": nothing(flux.T5_TOKENS)}
+            )
         case _:
             return Conditioning({})
 

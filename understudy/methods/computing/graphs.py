@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from understudy.bases.base import Base
 from understudy.bases.conditioning import MASK, Conditioning
 from understudy.events import Note, Notify
+from understudy.methods.conditioning import learns_word, trains_readers
 from understudy.methods.questions import Question, find_loss
-from understudy.recipes import Adapting, DreamBooth, Finetune
+from understudy.recipes import Finetune
 from understudy.runs import Plan
 
 Capture = Callable[[nn.Module, tuple[Tensor, ...]], Callable[..., Tensor]]
@@ -36,9 +37,7 @@ def can_capture(plan: Plan, recipe: Finetune) -> bool:
     """
     is_plain = (plan.offload, plan.checkpointing, plan.quantization) == ("none", "none", "none")
     is_plain &= not (plan.compiled or plan.fused_backward)
-    reads_once = isinstance(recipe, Adapting | DreamBooth) and not recipe.text_learning_rate
-    if isinstance(recipe, Adapting):
-        reads_once &= not recipe.vectors
+    reads_once = not (learns_word(recipe) or trains_readers(recipe))
     on_card = plan.device.startswith("cuda")
     return on_card and is_plain and reads_once and recipe.accumulation == 1
 
