@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from understudy.pretrain.finery import decorate, rich_colours
 from understudy.world.canvas import INK, Canvas, Colour, Points, ellipse, limb, polygon, smooth
 from understudy.world.palette import shade
 from understudy.world.poses import HEAD_RADIUS
@@ -26,20 +28,26 @@ ANCHORS = (
     "skirt",
 )  # fmt: skip
 
+WIDE = "wide "
 
-def random_head(seed: int) -> Callable[[str], Points]:
-    """A head outline: smooth, lobed or cornered, about as large as the usual one, the same from all sides."""
+
+def random_head(seed: str) -> Callable[[str], Points]:
+    """A head outline: smooth, lobed or cornered, about as large as the usual one, the same from all sides.
+
+    Those whose seed begins with WIDE are farther from a circle: with a point, a dent, a broad brow or chin.
+    """
     rng = random.Random(f"head {seed}")
     angle = np.linspace(0, math.tau, 64, endpoint=False)
     radius = np.ones_like(angle)
+    most, low, high = (0.34, 0.68, 1.3) if seed.startswith(WIDE) else (0.16, 0.8, 1.2)
     for order in (2, 3, 4, 5, 6, 8):
         if rng.random() < 0.45:
             # Symmetric about the vertical, where the angle is a quarter turn.
-            radius += rng.uniform(-0.16, 0.16) / math.sqrt(order) * np.cos(order * (angle - math.pi / 2))
+            radius += rng.uniform(-most, most) / math.sqrt(order) * np.cos(order * (angle - math.pi / 2))
     power = rng.choice((2.0, 2.2, 3.0, 4.5))
     c, s = np.cos(angle), np.sin(angle)
     box = (np.abs(c) ** power + np.abs(s) ** power) ** (-1 / power)
-    radius = np.clip(radius, 0.8, 1.2) * box * rng.uniform(0.92, 1.05)
+    radius = np.clip(radius, low, high) * box * rng.uniform(0.92, 1.05)
     outline = HEAD_RADIUS * np.stack(
         [radius * c * rng.uniform(0.88, 1.12), radius * s * rng.uniform(0.9, 1.06)], axis=1
     )
@@ -50,8 +58,19 @@ def random_head(seed: int) -> Callable[[str], Points]:
     return head
 
 
-def ornament(anchor: str, colour: Colour, seed: int, size: float) -> tuple[Part, ...]:
-    """The parts of an ornament at one of ANCHORS."""
+@dataclass(frozen=True)
+class Ornament:
+    """What is worn at one of ANCHORS; a `rich` one is of several colours, with something drawn inside."""
+
+    anchor: str
+    colour: Colour
+    seed: int
+    size: float
+    rich: bool = False
+
+
+def ornament_parts(worn: Ornament) -> tuple[Part, ...]:
+    """The parts of an ornament."""
     layer = {
         "head_pattern": "head",
         "mark": "head",
@@ -65,32 +84,35 @@ def ornament(anchor: str, colour: Colour, seed: int, size: float) -> tuple[Part,
         "belt": "torso",
         "skirt": "torso",
         "collar": "behind_head",
-    }.get(anchor, "behind_head")
-    painted = Part(layer, lambda canvas, frame: _paint(canvas, frame, anchor, colour, seed, size))
-    if layer == "behind" and random.Random(f"side {seed}").random() < 0.6:
+    }.get(worn.anchor, "behind_head")
+    if layer == "behind" and random.Random(f"side {worn.seed}").random() < 0.6:
         # What hangs on the back lies before the body when seen from there.
-        front = Part("behind", lambda canvas, frame: _unless_back(canvas, frame, anchor, colour, seed, size))
-        back = Part("torso", lambda canvas, frame: _if_back(canvas, frame, anchor, colour, seed, size))
+        front = Part("behind", lambda canvas, frame: _unless_back(canvas, frame, worn))
+        back = Part("torso", lambda canvas, frame: _if_back(canvas, frame, worn))
         return front, back
-    return (painted,)
+    return (Part(layer, lambda canvas, frame: _paint(canvas, frame, worn)),)
 
 
-def _unless_back(canvas: Canvas, frame: Frame, anchor: str, colour: Colour, seed: int, size: float) -> None:
+def _unless_back(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
     if frame.view != "back":
-        _paint(canvas, frame, anchor, colour, seed, size)
+        _paint(canvas, frame, worn)
 
 
-def _if_back(canvas: Canvas, frame: Frame, anchor: str, colour: Colour, seed: int, size: float) -> None:
+def _if_back(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
     if frame.view == "back":
-        _paint(canvas, frame, anchor, colour, seed, size)
+        _paint(canvas, frame, worn)
 
 
-def _paint(canvas: Canvas, frame: Frame, anchor: str, colour: Colour, seed: int, size: float) -> None:
-    rng = random.Random(f"ornament {anchor} {seed}")
+def _paint(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
+    anchor, colour, size = worn.anchor, worn.colour, worn.size
+    rng = random.Random(f"ornament {anchor} {worn.seed}")
     second = shade(colour, rng.choice((-0.5, 0.4))) if rng.random() < 0.6 else random_colour(rng)
     if anchor in ("head_pattern", "torso_pattern"):
         outline = frame.head_outline if anchor == "head_pattern" else frame.torso_outline
         centre = frame.head if anchor == "head_pattern" else frame.at_body(0, 122)
+        if worn.rich:
+            _decorate(canvas, worn, outline, own=True)
+            return
         canvas.paint_inside(outline, _pattern(rng, frame.view, centre, colour, second, size), "ornament")
         return
     if anchor in ("mark", "nose") and frame.view == "back":
@@ -98,11 +120,29 @@ def _paint(canvas: Canvas, frame: Frame, anchor: str, colour: Colour, seed: int,
     ink = rng.choice((0.0, 1.6, 2.2, 2.6, 2.6, 2.6))
     ink_colour = INK if rng.random() < 0.85 else random_colour(rng)
     smaller = rng.uniform(0.4, 0.65) if rng.random() < 0.4 else 0.0
-    for shape in _shapes(rng, frame, anchor, size):
-        canvas.fill(shape, colour, "ornament", ink, ink_colour)
-        if smaller:
+    for index, shape in enumerate(_shapes(rng, frame, anchor, size)):
+        canvas.fill(shape, _rich_colour(worn, index) if worn.rich else colour, "ornament", ink, ink_colour)
+        if worn.rich:
+            _decorate(canvas, worn, shape)
+        elif smaller:
             middle = shape.mean(axis=0)
             canvas.fill((shape - middle) * smaller + middle, second, "ornament", 0)
+
+
+def _rich_colour(worn: Ornament, index: int) -> Colour:
+    """The colour of one of several shapes: with half of the ornaments every other one has another."""
+    rng = random.Random(f"row {worn.seed}")
+    colours = rich_colours(random.Random(f"rich {worn.seed}"), worn.colour)
+    return (
+        colours[index % len(colours)] if rng.random() < 0.5 and worn.anchor == "row_on_top" else worn.colour
+    )
+
+
+def _decorate(canvas: Canvas, worn: Ornament, outline: Points, own: bool = False) -> None:
+    """Draw inside a shape the same from all sides; `own` where the first colour is seen too."""
+    colours = rich_colours(random.Random(f"rich {worn.seed}"), worn.colour)
+    colours = (colours[-1], *colours) if own else colours
+    decorate(canvas, random.Random(f"inside {worn.seed}"), outline, colours)
 
 
 def _shapes(rng: random.Random, frame: Frame, anchor: str, size: float) -> list[Points]:

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from understudy.pretrain.ornaments import ANCHORS, ornament, random_head
+from understudy.pretrain.ornaments import ANCHORS, WIDE, Ornament, ornament_parts, random_head
 from understudy.world import parts
 from understudy.world.canvas import Colour
 from understudy.world.characters import KIND_TRAITS, HeadShape, sample_traits
@@ -31,6 +31,7 @@ class Piece:
     colour: Colour
     seed: int = 0
     size: float = 1.0
+    rich: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Stranger:
         head, torso, arm, hand, leg, foot = self.colours
         shown = [part for piece in self.pieces for part in _parts_of(piece, head)]
         return Look(
-            head=HeadShape(self.head) if self.head in HEADS else random_head(int(self.head)),
+            head=HeadShape(self.head) if self.head in HEADS else random_head(self.head),
             head_colour=head,
             torso_colour=torso,
             arm_colour=arm,
@@ -75,10 +76,11 @@ class Mixture:
     free: float
     headed: float
     ornaments: tuple[int, ...]
+    rich: float = 0.0
 
 
 FOR_JUDGE = Mixture(0.25, 0.5, 0.4, (1, 1, 2, 2, 3, 4))
-FOR_BASE = Mixture(0.0, 0.75, 0.7, (1, 2, 2, 3, 3, 4, 5))
+FOR_BASE = Mixture(0.0, 0.85, 0.7, (1, 2, 2, 3, 3, 4, 5), rich=0.6)
 """Its own characters are among its pictures anyway, and a user's have neither its heads nor its colours."""
 
 
@@ -99,7 +101,7 @@ def _parts_of(piece: Piece, skin: Colour) -> tuple[Part, ...]:
         case "muzzle":
             return parts.muzzle(piece.style)
         case _:
-            return ornament(piece.style, piece.colour, piece.seed, piece.size)
+            return ornament_parts(Ornament(piece.style, piece.colour, piece.seed, piece.size, piece.rich))
 
 
 def distance(first: Colour, second: Colour) -> int:
@@ -134,14 +136,18 @@ def sample_stranger(rng: random.Random, mixture: Mixture = FOR_JUDGE) -> Strange
     if free and rng.random() < 0.3:
         foot = another_colour(rng, bottom)
     arm = skin if bare else top
+    if rng.random() < mixture.rich / 2:
+        arm = another_colour(rng, top)
     hand = another_colour(rng, skin) if free and rng.random() < 0.15 else skin
     pieces = _world_pieces(rng, traits, skin, top, free)
     head = traits.get("head", "round")
     if not plain:
         pieces = [piece for piece in pieces if piece.family in ("muzzle", "tail") or rng.random() < 0.6]
-        pieces += [random_ornament(rng, skin, top) for _ in range(rng.choice(mixture.ornaments))]
+        pieces += [
+            random_ornament(rng, skin, top, rich=mixture.rich) for _ in range(rng.choice(mixture.ornaments))
+        ]
         if rng.random() < mixture.headed:
-            head = str(rng.randrange(1 << 30))
+            head = (WIDE if rng.random() < mixture.rich else "") + str(rng.randrange(1 << 30))
     eyes = rng.choice(("round", "round", "dot"))
     return Stranger(kind, head, (skin, top, arm, hand, bottom, foot), outfit, eyes, tuple(pieces))
 
@@ -169,14 +175,15 @@ def _world_pieces(
     return pieces
 
 
-def random_ornament(rng: random.Random, *against: Colour) -> Piece:
-    """A shape or pattern of no kind, somewhere on the figure, in a colour that shows."""
+def random_ornament(rng: random.Random, *against: Colour, rich: float = 0.0) -> Piece:
+    """A shape or pattern of no kind, somewhere on it, in a colour that shows; rich with that chance."""
     return Piece(
         "ornament",
         rng.choice(ANCHORS),
         another_colour(rng, *against),
         rng.randrange(1 << 30),
         rng.uniform(0.8, 1.25),
+        rng.random() < rich,
     )
 
 
