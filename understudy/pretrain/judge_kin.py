@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from understudy.domain import Attributes, Pixels
 from understudy.judges.network import PLACES, SIDE
 from understudy.judges.puppet import shrink
-from understudy.pretrain.strangers import Stranger, sample_stranger, variant
+from understudy.pretrain.strangers import HEADS, Stranger, sample_stranger, variant
 from understudy.world.damage import damaged, visible
 from understudy.world.scenes import Painted, paint, possible, sample_attributes
 from understudy.world.vocabulary import CHOICES, MOODS, POSES, PROPS
@@ -106,7 +106,7 @@ def sample_odd(rng: random.Random) -> Stranger:
     stranger = sample_stranger(rng)
     while rng.random() < STRANGER and not any(piece.family == "ornament" for piece in stranger.pieces):
         stranger = sample_stranger(rng)
-    if not stranger.head.isdigit() and rng.random() < STRANGER / 2:
+    if stranger.head in HEADS and rng.random() < STRANGER / 2:
         stranger = replace(stranger, head=str(rng.randrange(1 << 30)))
     return stranger
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.pretrain.finery import decorate, rich_colours
+from understudy.pretrain.finery import Colours, decorate, rich_colours
 from understudy.world.canvas import INK, Canvas, Colour, Points, ellipse, limb, polygon, smooth
 from understudy.world.palette import shade
 from understudy.world.poses import HEAD_RADIUS
@@ -60,13 +60,22 @@ def random_head(seed: str) -> Callable[[str], Points]:
 
 @dataclass(frozen=True)
 class Ornament:
-    """What is worn at one of ANCHORS; a `rich` one is of several colours, with something drawn inside."""
+    """What is worn at one of ANCHORS; a rich one, of several colours, has something `inside`, a seed."""
 
     anchor: str
     colour: Colour
     seed: int
     size: float
-    rich: bool = False
+    inside: int | None = None
+
+    @property
+    def is_rich(self) -> bool:
+        return self.inside is not None
+
+    @property
+    def colours(self) -> Colours:
+        """Of a rich one, its own first."""
+        return rich_colours(random.Random(f"rich {self.inside}"), self.colour)
 
 
 def ornament_parts(worn: Ornament) -> tuple[Part, ...]:
@@ -110,7 +119,7 @@ def _paint(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
     if anchor in ("head_pattern", "torso_pattern"):
         outline = frame.head_outline if anchor == "head_pattern" else frame.torso_outline
         centre = frame.head if anchor == "head_pattern" else frame.at_body(0, 122)
-        if worn.rich:
+        if worn.is_rich:
             _decorate(canvas, worn, outline, own=True)
             return
         canvas.paint_inside(outline, _pattern(rng, frame.view, centre, colour, second, size), "ornament")
@@ -121,8 +130,8 @@ def _paint(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
     ink_colour = INK if rng.random() < 0.85 else random_colour(rng)
     smaller = rng.uniform(0.4, 0.65) if rng.random() < 0.4 else 0.0
     for index, shape in enumerate(_shapes(rng, frame, anchor, size)):
-        canvas.fill(shape, _rich_colour(worn, index) if worn.rich else colour, "ornament", ink, ink_colour)
-        if worn.rich:
+        canvas.fill(shape, _rich_colour(worn, index) if worn.is_rich else colour, "ornament", ink, ink_colour)
+        if worn.is_rich:
             _decorate(canvas, worn, shape)
         elif smaller:
             middle = shape.mean(axis=0)
@@ -132,7 +141,7 @@ def _paint(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
 def _rich_colour(worn: Ornament, index: int) -> Colour:
     """The colour of one of several shapes: with half of the ornaments every other one has another."""
     rng = random.Random(f"row {worn.seed}")
-    colours = rich_colours(random.Random(f"rich {worn.seed}"), worn.colour)
+    colours = rich_colours(random.Random(f"rich {worn.inside}"), worn.colour)
     return (
         colours[index % len(colours)] if rng.random() < 0.5 and worn.anchor == "row_on_top" else worn.colour
     )
@@ -140,9 +149,8 @@ def _rich_colour(worn: Ornament, index: int) -> Colour:
 
 def _decorate(canvas: Canvas, worn: Ornament, outline: Points, own: bool = False) -> None:
     """Draw inside a shape the same from all sides; `own` where the first colour is seen too."""
-    colours = rich_colours(random.Random(f"rich {worn.seed}"), worn.colour)
-    colours = (colours[-1], *colours) if own else colours
-    decorate(canvas, random.Random(f"inside {worn.seed}"), outline, colours)
+    colours = (worn.colours[-1], *worn.colours) if own else worn.colours
+    decorate(canvas, random.Random(f"inside {worn.inside}"), outline, colours)
 
 
 def _shapes(rng: random.Random, frame: Frame, anchor: str, size: float) -> list[Points]:

@@ -24,14 +24,17 @@ CLEARLY = 90  # two colours differ clearly where their channels do by this much 
 
 @dataclass(frozen=True)
 class Piece:
-    """Something a stranger wears or has: `family` says who draws it, `style` and `seed` how."""
+    """Something a stranger wears or has: `family` says who draws it, `style` and `seed` how.
+
+    A rich ornament has several colours and something drawn in it, as `inside` says, a seed too.
+    """
 
     family: str
     style: str
     colour: Colour
     seed: int = 0
     size: float = 1.0
-    rich: bool = False
+    inside: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Mixture:
     rich: float = 0.0
 
 
-FOR_JUDGE = Mixture(0.25, 0.5, 0.4, (1, 1, 2, 2, 3, 4))
+FOR_JUDGE = Mixture(0.25, 0.5, 0.4, (1, 1, 2, 2, 3, 4), rich=0.5)
 FOR_BASE = Mixture(0.0, 0.85, 0.7, (1, 2, 2, 3, 3, 4, 5), rich=0.6)
 """Its own characters are among its pictures anyway, and a user's have neither its heads nor its colours."""
 
@@ -101,7 +104,7 @@ def _parts_of(piece: Piece, skin: Colour) -> tuple[Part, ...]:
         case "muzzle":
             return parts.muzzle(piece.style)
         case _:
-            return ornament_parts(Ornament(piece.style, piece.colour, piece.seed, piece.size, piece.rich))
+            return ornament_parts(Ornament(piece.style, piece.colour, piece.seed, piece.size, piece.inside))
 
 
 def distance(first: Colour, second: Colour) -> int:
@@ -177,18 +180,14 @@ def _world_pieces(
 
 def random_ornament(rng: random.Random, *against: Colour, rich: float = 0.0) -> Piece:
     """A shape or pattern of no kind, somewhere on it, in a colour that shows; rich with that chance."""
-    return Piece(
-        "ornament",
-        rng.choice(ANCHORS),
-        another_colour(rng, *against),
-        rng.randrange(1 << 30),
-        rng.uniform(0.8, 1.25),
-        rng.random() < rich,
-    )
+    anchor, colour, seed = rng.choice(ANCHORS), another_colour(rng, *against), rng.randrange(1 << 30)
+    size, is_rich = rng.uniform(0.8, 1.25), rng.random() < rich
+    return Piece("ornament", anchor, colour, seed, size, seed if is_rich else None)
 
 
 def variant(stranger: Stranger, rng: random.Random) -> Stranger:
-    """The same character but for one thing: recoloured, swapped, removed, resized, added, or a head reshaped.
+    """The same character but for one thing: recoloured, swapped, removed, resized, added, or something else in
+    it, or a head reshaped.
 
     The change may not be seen in every scene.
     """
@@ -201,6 +200,8 @@ def variant(stranger: Stranger, rng: random.Random) -> Stranger:
     worn = [piece for piece in stranger.pieces if piece.family != "muzzle"]
     if worn:
         changes += [(2.5, _recolour_piece), (2.0, _swap_piece), (2.0, _remove_piece), (0.7, _resize_piece)]
+    if any(piece.inside is not None for piece in worn):
+        changes.append((1.5, _redecorate_piece))
     weights = [weight for weight, _ in changes]
     return rng.choices([change for _, change in changes], weights)[0](stranger, rng)
 
@@ -230,7 +231,7 @@ def _other_eyes(stranger: Stranger, rng: random.Random) -> Stranger:
 
 
 def _add_piece(stranger: Stranger, rng: random.Random) -> Stranger:
-    return replace(stranger, pieces=(*stranger.pieces, random_ornament(rng, *stranger.colours[:2])))
+    return replace(stranger, pieces=(*stranger.pieces, random_ornament(rng, *stranger.colours[:2], rich=0.5)))
 
 
 def _pick(stranger: Stranger, rng: random.Random) -> int:
@@ -262,9 +263,15 @@ def _swap_piece(stranger: Stranger, rng: random.Random) -> Stranger:
     if others and rng.random() < 0.8:
         return _with_piece(stranger, at, replace(piece, style=rng.choice(others)))
     style = piece.style if piece.family == "ornament" and rng.random() < 0.7 else rng.choice(ANCHORS)
-    return _with_piece(
-        stranger, at, Piece("ornament", style, piece.colour, rng.randrange(1 << 30), piece.size)
-    )
+    seed = rng.randrange(1 << 30)
+    return _with_piece(stranger, at, Piece("ornament", style, piece.colour, seed, piece.size, piece.inside))
+
+
+def _redecorate_piece(stranger: Stranger, rng: random.Random) -> Stranger:
+    """Something else in it, of other colours, or nothing."""
+    at = rng.choice([at for at, piece in enumerate(stranger.pieces) if piece.inside is not None])
+    inside = rng.randrange(1 << 30) if rng.random() < 0.75 else None
+    return _with_piece(stranger, at, replace(stranger.pieces[at], inside=inside))
 
 
 def _remove_piece(stranger: Stranger, rng: random.Random) -> Stranger:
