@@ -10,8 +10,9 @@ import pytest
 
 from understudy.domain import Attributes
 from understudy.pretrain.finery import decorate, rich_colours
-from understudy.pretrain.ornaments import WIDE, random_head
-from understudy.pretrain.strangers import FOR_BASE, FOR_JUDGE, sample_stranger, variant
+from understudy.pretrain.random_heads import WIDE, random_head
+from understudy.pretrain.strangers import FOR_BASE, FOR_JUDGE, sample_stranger
+from understudy.pretrain.variants import variant
 from understudy.world.canvas import Canvas, superellipse
 from understudy.world.heroes import wished
 from understudy.world.scenes import paint

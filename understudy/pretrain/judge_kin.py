@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from understudy.domain import Attributes, Pixels
 from understudy.judges.network import PLACES, SIDE
 from understudy.judges.puppet import shrink
-from understudy.pretrain.strangers import HEADS, Stranger, sample_stranger, variant
+from understudy.pretrain.strangers import HEADS, Stranger, sample_stranger
+from understudy.pretrain.variants import variant
 from understudy.world.damage import damaged, visible
 from understudy.world.scenes import Painted, paint, possible, sample_attributes
 from understudy.world.vocabulary import CHOICES, MOODS, POSES, PROPS
