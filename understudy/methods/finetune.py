@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from understudy.bases.base import Base
 from understudy.events import Notify
 from understudy.methods.computing.fused_backward import stepping_in_backward
-from understudy.methods.computing.graphs import CapturedLoss
+from understudy.methods.computing.graphs import CapturedLoss, capturing
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.computing.processes import ALONE, Processes, find_processes
 from understudy.methods.conditioning import Condition
@@ -58,9 +58,8 @@ def finetune(
     """
     processes = find_processes()
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
-    if base.plan.captured:
-        learned = list(tuning.training.weights.values())
-        tuning = replace(tuning, captured=CapturedLoss(base, learned, notify))
+    learned = list(tuning.training.weights.values())
+    tuning = replace(tuning, captured=capturing(base, learned, examples.prompts, notify))
     processes.tell(True)
     made = 0
 
