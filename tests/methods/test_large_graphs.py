@@ -219,5 +219,3 @@ def test_a_dry_step_is_captured_as_those_that_learn(family: Family, tmp_path: Pa
     assert (recorder.captures, recorder.replays) == (1, 3)
     with pytest.raises(NotCaptured, match="answers otherwise"):
         take_steps(folder, recipe, CAPTURED, Forgetful())
-
-

@@ -23,7 +23,6 @@ from understudy.bases.hollow import META, open_hollow, shape_prompts
 from understudy.methods.computing.alive import flash_attention
 from understudy.runs import Plan
 
-
 _OF_PYTHON = (torch.tensor, torch.as_tensor, Tensor.new_tensor)
 """What makes tensors of Python's own numbers, which begin on the host wherever they are asked for."""
 
