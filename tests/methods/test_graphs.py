@@ -156,7 +156,7 @@ def test_prompts_of_different_lengths_are_not_captured() -> None:
     for lengths, is_captured in (((3, 3), True), ((1, 3), False)):
         mask = (torch.arange(4) < torch.tensor(lengths)[:, None]).long()
         notes = list[Event]()
-        loss = capturing(base, [base.weight], Conditioning({"mask": mask}), notes.append)
+        loss = capturing(base, [base.weight], mask, notes.append)
         assert (loss is not None, len(notes)) == (is_captured, not is_captured)
 
 

@@ -1,4 +1,4 @@
-"""A LoRA on another base than it was learned on: one of the same layers, such as FLUX.1 Kontext for FLUX.1."""
+"""A LoRA on another base than it was learned on: one with the same layers, as FLUX.1 Kontext has FLUX.1's."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def on_another_base(run: StrPath, name: str, notify: Notify = ignore) -> Run:
     unfit = "" if newest is None else find_unfit(folder, newest.folder, recipe)
     if unfit:
         raise UserError(
-            f"{name} does not take the LoRA of {opened.folder}, since its {unfit} has another shape: give --base "
-            f"one as large as {Path(own).name}, or leave it out."
+            f"{name} does not take the LoRA of {opened.folder}, since its {unfit} has another "
+            f"shape: give --base one as large as {Path(own).name}, or leave it out."
         )
     return OnAnotherBase(opened.folder, name_base(name), found)
 
@@ -81,8 +81,8 @@ def _check_family(own: Family, other: Family, name: str) -> None:
     takers = find_takers(own)
     if other not in takers:
         raise UserError(
-            f"{name} is of the family {other}, which takes no LoRA that was learned on {own}: give --base one "
-            f"of {' or '.join(takers)}, or leave it out."
+            f"{name} is of the family {other}, which takes no LoRA that was learned on {own}: give --base "
+            f"one of {' or '.join(takers)}, or leave it out."
         )
 
 

@@ -140,16 +140,15 @@ class CapturedLoss:
 
 
 def capturing(
-    base: Base, weights: Sequence[nn.Parameter], prompts: Conditioning, notify: Notify
+    base: Base, weights: Sequence[nn.Parameter], mask: Tensor | None, notify: Notify
 ) -> CapturedLoss | None:
     """What finds the losses of a run's steps as its plan says; None where that is `find_loss`.
 
-    Steps about prompts of different lengths are none that repeat, which is told: of each length one would
-    have to be kept, with all that a step makes.
+    `mask` (prompts, L) is that of all prompts that they ask about. Steps about prompts of different lengths
+    are none that repeat, which is told: of each length one would have to be kept, with all that it makes.
     """
     if not base.plan.captured:
         return None
-    mask = prompts.tensors.get(MASK)
     if mask is not None and bool((mask != mask[:1]).any()):
         notify(Note("No step is captured as a CUDA graph, because the prompts differ in length."))
         return None
