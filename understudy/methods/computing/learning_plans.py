@@ -64,16 +64,13 @@ def plan_learning(
     machine = replace(machine, captures=not reason)
     joint = recipe.model_copy(update={"batch": recipe.batch * num_together})
     forecast = Forecaster(folder, joint, machine.processes)
+    trials = _Trials(folder, joint, notify)
     try:
-        choice = pick(
-            list_plans(first, recipe, machine),
-            machine,
-            forecast,
-            _Trials(folder, joint, notify),
-        )
+        choice = pick(list_plans(first, recipe, machine), machine, forecast, trials)
     except TooSmall as small:
         raise refuse_all(small, machine, joint, folder, first) from None
-    _tell_uncaptured(reason or why_not(choice.plan, recipe), recipe, notify)
+    if not (choice.plan.captured or trials.fails):
+        _tell_uncaptured(reason or why_not(choice.plan, recipe) or "that did not fit", recipe, notify)
     notify(Note(describe(choice, machine)))
     return choice
 
