@@ -16,6 +16,7 @@ from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toys import make_toy
 from tests.toy_character import make_character, make_recipe
 from understudy import draw, on_another_base
+from understudy.bases.hollow import open_hollow
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.bases.recommended import suited_settings
@@ -174,10 +175,9 @@ def test_shapes_are_read_without_weights(
 ) -> None:
     """A base of 12 billion weights must not be loaded to know whether it fits."""
     made: list[torch.device] = []
-    hollow = another_base.open_hollow
 
     def open_and_look(*rest: object, **named: object) -> object:
-        base = hollow(*rest, **named)  # type: ignore[arg-type]
+        base = open_hollow(*rest, **named)  # type: ignore[arg-type]
         made.extend({weight.device for weight in base.denoiser.parameters()})
         return base
 

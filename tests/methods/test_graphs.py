@@ -130,7 +130,8 @@ def read_host(noisy: Tensor, times: Tensor) -> Tensor:
 
 def keep_host(noisy: Tensor, times: Tensor) -> Tensor:
     """Python's numbers again, but read so that no card would know of it."""
-    return noisy * sum(times.numpy().tolist())
+    numbers: list[float] = times.numpy().tolist()
+    return noisy * sum(numbers)
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_a_large_base_is_captured_where_that_is_asked_for(
 def test_what_cannot_be_captured_says_so_and_learns(tried: list[Plan], tmp_path: Path) -> None:
     folder = make_toy("sdxl", tmp_path / "sdxl")
     edit = edit_later(make_toy("qwen-edit", tmp_path / "edit"))
-    cases = [
+    cases: list[tuple[Path, dict[str, object], int, str]] = [
         (folder, {"accumulation": 2}, 1, "its gradients do not add up"),
         (folder, {"text_learning_rate": 1e-4}, 1, "every step reads the prompts anew"),
         (folder, {"offload": "blocks", "checkpointing": "whole"}, 1, "blocks of the base come and go"),
