@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from understudy.judging import judge
     from understudy.learning import learn
     from understudy.methods import learn_together, open_painter
+    from understudy.methods.another_base import on_another_base
     from understudy.methods.noise_rank import follow_noise
     from understudy.picking import draw_best
     from understudy.pictures import draw, read_sketch, write_grid
@@ -68,6 +69,7 @@ __all__ = [
     "learn",
     "learn_together",
     "make_sheet",
+    "on_another_base",
     "open_painter",
     "read_character",
     "read_sketch",
@@ -109,6 +111,7 @@ _HOMES = {
     "learn": "learning",
     "learn_together": "methods",
     "make_sheet": "comics.sheet",
+    "on_another_base": "methods.another_base",
     "open_painter": "methods",
     "read_character": "drawings.read",
     "read_sketch": "pictures",

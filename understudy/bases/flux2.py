@@ -146,8 +146,8 @@ class Flux2Base(Base):
                 timestep=times_B / self.objective.num_times,
                 guidance=None,
                 encoder_hidden_states=hidden,
-                txt_ids=_number_places(1, 1, hidden.shape[1]).to(noisy.device, non_blocking=True),
-                img_ids=_number_places(height, width, 1).to(noisy.device, non_blocking=True),
+                txt_ids=_number_places(1, 1, hidden.shape[1], noisy.device),
+                img_ids=_number_places(height, width, 1, noisy.device),
                 return_dict=False,
             )[0]
         return answer.float().transpose(1, 2).reshape(noisy.shape)
@@ -181,9 +181,12 @@ class Flux2Base(Base):
         return mean[None, :, None, None], (variance + vae.config.batch_norm_eps).sqrt()[None, :, None, None]
 
 
-def _number_places(height: int, width: int, length: int) -> Tensor:
-    """The places (H W L, 4) of what the transformer attends to: picture, row, column, number in a text."""
-    sides = (torch.arange(side) for side in (1, height, width, length))
+def _number_places(height: int, width: int, length: int, device: torch.device) -> Tensor:
+    """The places (H W L, 4) of what the transformer attends to: picture, row, column, number in a text.
+
+    On the device itself: a captured step takes nothing from the host.
+    """
+    sides = (torch.arange(side, device=device) for side in (1, height, width, length))
     return torch.cartesian_prod(*sides)
 
 

@@ -99,12 +99,15 @@ class QwenBase(FlowBase):
     def predict(self, noisy: Tensor, times_B: Tensor, prompts: Conditioning) -> Tensor:
         """The transformer's answer, unpacked."""
         height, width = (side // PATCH for side in noisy.shape[-2:])
+        mask = prompts["mask"]
+        # As the pipeline says it where all prompts are as long; what is on the CPU is known without waiting.
+        masking = None if mask.all() else mask.to(noisy.device, non_blocking=True)
         with self._computing():
             answer: Tensor = self.pipe.transformer(
                 hidden_states=self.as_drawn(noisy),
                 timestep=times_B / self.objective.num_times,
                 encoder_hidden_states=prompts["hidden"],
-                encoder_hidden_states_mask=prompts["mask"].to(noisy.device, non_blocking=True),
+                encoder_hidden_states_mask=masking,
                 img_shapes=[[(1, height, width)]] * len(noisy),
                 return_dict=False,
             )[0]

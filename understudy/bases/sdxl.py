@@ -112,10 +112,11 @@ class SdxlBase(Base):
 
     def predict(self, noisy: Tensor, times_B: Tensor, prompts: Conditioning) -> Tensor:
         """The U-Net's answer for whole pictures of the latents' size."""
-        height, width = (side * self.latent_px for side in noisy.shape[-2:])
-        frame = torch.tensor([[height, width, 0, 0, height, width]])
-        frame = frame.to(noisy.device, non_blocking=True)
-        told = {"text_embeds": prompts["pooled"], "time_ids": frame.expand(len(noisy), -1)}
+        # Size, crop and size again, made where they are needed: a captured step takes nothing from the host.
+        frames = torch.zeros(len(noisy), 6, dtype=torch.long, device=noisy.device)
+        for place, side in enumerate(noisy.shape[-2:]):
+            frames[:, place::4].fill_(side * self.latent_px)
+        told = {"text_embeds": prompts["pooled"], "time_ids": frames}
         unet = self.pipe.unet
         with self._computing():
             answer: Tensor = unet(

@@ -31,6 +31,7 @@ from understudy.commands.verb import (
 @click.option("--of", type=COUNT, help="How many to draw for --best; the rest stay in others/. [default: 4]")
 @click.option("--from", "source", type=FILE, help="A sketch or picture to begin from; see --strength.")
 @click.option("--strength", type=STRENGTH, help="How far to leave it: 0.3 a little, 1 all. [default: 0.7]")
+@click.option("--base", help="Another base to draw on, which takes RUN's LoRA: kontext for one of flux, ...")
 @click.option("--grid", type=FILE, help="Also write all of them to this PNG, a row for each prompt.")
 @click.option("--flat", is_flag=True, help="Also write each in the drawings' flat colours.")
 @click.option(
@@ -47,6 +48,7 @@ def draw(
     of: int | None,
     source: Path | None,
     strength: float | None,
+    base: str | None,
     grid: Path | None,
     flat: bool,
     cut_out: bool,
@@ -58,14 +60,19 @@ def draw(
     The character's name in PROMPT, or {name}, stands for it.
     """
     from understudy import cutting, flattening, picking, pictures
+    from understudy.methods.another_base import on_another_base
     from understudy.options import draw_settings
     from understudy.recipes import PUPPET
     from understudy.runs import open_run
     from understudy.terminal import listening
 
     _refuse_pairs(count, best, of, source, strength, grid)
-    asked = draw_settings(run, given(**settings))
-    begun = open_run(run).manifest
+    opened = open_run(run)
+    if base is not None:
+        with listening() as notify:
+            opened = on_another_base(opened, base, notify)
+    asked = draw_settings(opened, given(**settings))
+    begun = opened.manifest
     name = begun.name
     wishes = _wishes(prompt, prompts, name)
     sketch = pictures.read_sketch(source, strength or pictures.STRENGTH) if source else None
@@ -74,10 +81,10 @@ def draw(
         warn_if_unread(wishes, name)
     with listening() as notify:
         if best is not None:
-            paths = picking.draw_best(run, wishes, best, of or 4, seed, asked, out, notify, sketch=sketch)
+            paths = picking.draw_best(opened, wishes, best, of or 4, seed, asked, out, notify, sketch=sketch)
         else:
             scenes = pictures.seeded_scenes(wishes, count or 4, seed)
-            paths = pictures.draw(run, scenes, asked, out, notify, sketch=sketch)
+            paths = pictures.draw(opened, scenes, asked, out, notify, sketch=sketch)
         shown = paths
         if flat:
             shown = flattening.flatten_pictures(run, paths, notify=notify)

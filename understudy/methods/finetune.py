@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
+from understudy.bases.conditioning import MASK
 from understudy.events import Notify
 from understudy.methods.computing.fused_backward import stepping_in_backward
-from understudy.methods.computing.graphs import CapturedLoss
+from understudy.methods.computing.graphs import CapturedLoss, capturing
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.computing.processes import ALONE, Processes, find_processes
 from understudy.methods.conditioning import Condition
@@ -58,9 +59,8 @@ def finetune(
     """
     processes = find_processes()
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
-    if base.plan.captured:
-        learned = list(tuning.training.weights.values())
-        tuning = replace(tuning, captured=CapturedLoss(base, learned, notify))
+    learned = list(tuning.training.weights.values())
+    tuning = replace(tuning, captured=capturing(base, learned, _asked_mask(examples, recipe), notify))
     processes.tell(True)
     made = 0
 
@@ -229,6 +229,13 @@ def ask(
     prompts = condition(examples.prompt[rows] * is_captioned)
     counts = (seen.weight * examples.weight[row]).reshape(-1, 1, 1, 1)
     return Question(seen.noisy, times, prompts, seen.target, examples.mask[row] * counts)
+
+
+def _asked_mask(examples: Examples, recipe: Finetune) -> Tensor | None:
+    """How long the prompts are that steps ask about; None where all are as long as the family reads."""
+    mask = examples.prompts.tensors.get(MASK)
+    rows = {*examples.prompt.tolist(), *([0] if recipe.caption_dropout else [])}
+    return None if mask is None else mask[sorted(rows)]
 
 
 def _lean(times_B: Tensor, num_times: int, lean: float, is_prior_B: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from understudy.domain import Pixels, Sketch
+from understudy.methods.another_base import OnAnotherBase
 from understudy.methods.computing.planning import list_versions
 from understudy.recipes import Learning, Recipe
 from understudy.runs import Checkpoint, Manifest, Run
@@ -36,6 +37,7 @@ def describe_run(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         **_unfinished(run.recipe, checkpoint, manifest),
         "weights_sha256": ", ".join(checkpoint.sha256[file] for file in checkpoint.weights),
         **_describe_base(manifest),
+        **_describe_origin(run),
         "versions": versions,
         **{f"drawings_{what}": said for what, said in asdict(manifest.rights).items()},
     }
@@ -55,3 +57,11 @@ def _describe_base(manifest: Manifest) -> dict[str, str]:
         return {}
     # Never where it lies on somebody's disk.
     return {"base": Path(manifest.base).name, "base_sha256": manifest.base_sha256}
+
+
+def _describe_origin(run: Run) -> dict[str, str]:
+    """The base that was learned on, where another draws."""
+    if not isinstance(run, OnAnotherBase):
+        return {}
+    own = _describe_base(run.learned_on)
+    return {what.replace("base", "learned_on"): said for what, said in own.items()}

@@ -38,6 +38,10 @@ class Computing(Learning):
     the denoiser that are not just computing, for a card that is smaller than it). auto: encoders for a large
     base, shards or blocks where it does not fit."""
 
+    cuda_graph: Literal["auto", "yes", "no"] = "auto"
+    """Capture a step as a CUDA graph, which saves asking for each of its kernels: yes, where base and plan
+    allow it, or no. auto: small bases on a graphics card only, since it was never tried on a large one."""
+
     @field_validator("checkpointing", mode="before")
     @classmethod
     def _was_a_switch(cls, value: object) -> object:

@@ -130,8 +130,8 @@ class Run:
 
 
 def open_run(folder: StrPath) -> Run:
-    """The run in `folder`; raises `UserError` if there is none."""
-    run = Run(Path(folder))
+    """The run in `folder`, itself where it is one; raises `UserError` if there is none."""
+    run = folder if isinstance(folder, Run) else Run(Path(folder))
     if not (run.folder / MANIFEST_FILE).is_file():
         raise UserError(f"There is no run in {run.folder}: learn one first, or give another folder.")
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,7 +19,8 @@ from understudy.launched import count_launched
 from understudy.methods.computing.compiled_gradients import LostGradients
 from understudy.methods.computing.forecast import Forecast, Forecaster
 from understudy.methods.computing.fused_backward import check_fused
-from understudy.methods.computing.graphs import can_capture
+from understudy.methods.computing.graphs import NotCaptured, why_not
+from understudy.methods.computing.host_copies import copies_from_host
 from understudy.methods.computing.planning import choose_plan, following, has_compiler, is_small
 from understudy.methods.computing.plans import (
     GIB,
@@ -55,22 +56,41 @@ def plan_learning(
     first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
     if not (is_large and first.device.startswith("cuda")):
         plan = list_plans(first, recipe, Machine(0, usable, False, count_launched()))[0]
-        is_captured = num_together == 1 and not is_large and can_capture(plan, recipe)
-        return Choice(plan.model_copy(update={"captured": is_captured}))
+        reason = _why_uncaptured(plan, recipe, folder, is_large, num_together)
+        _tell_uncaptured(reason, recipe, notify)
+        return Choice(plan.model_copy(update={"captured": not reason}))
     machine = find_machine(first.device, folder)
+    reason = _why_uncaptured(first, recipe, folder, is_large, num_together)
+    machine = replace(machine, captures=not reason)
     joint = recipe.model_copy(update={"batch": recipe.batch * num_together})
     forecast = Forecaster(folder, joint, machine.processes)
+    trials = _Trials(folder, joint, notify)
     try:
-        choice = pick(
-            list_plans(first, recipe, machine),
-            machine,
-            forecast,
-            _Trials(folder, joint, notify),
-        )
+        choice = pick(list_plans(first, recipe, machine), machine, forecast, trials)
     except TooSmall as small:
         raise refuse_all(small, machine, joint, folder, first) from None
+    if not (choice.plan.captured or trials.fails):
+        _tell_uncaptured(reason or why_not(choice.plan, recipe) or "that did not fit", recipe, notify)
     notify(Note(describe(choice, machine)))
     return choice
+
+
+def _why_uncaptured(plan: Plan, recipe: Finetune, folder: Path, is_large: bool, num_together: int) -> str:
+    """Why no step of the base in `folder` is captured whose plan begins so; empty where one may be."""
+    if recipe.cuda_graph == "no" or (is_large and recipe.cuda_graph == "auto"):
+        return "it was not asked for"
+    if num_together > 1:
+        return "several adapters learn at once"
+    reason = why_not(plan, recipe)
+    if not reason and is_large and copies_from_host(folder, recipe.resolution_px):
+        return "its denoiser is given numbers of Python's in every step"
+    return reason
+
+
+def _tell_uncaptured(reason: str, recipe: Finetune, notify: Notify) -> None:
+    """Say so where it was asked for and is not done."""
+    if reason and recipe.cuda_graph == "yes":
+        notify(Note(f"No step is captured as a CUDA graph, because {reason}."))
 
 
 @dataclass(frozen=True)
@@ -158,15 +178,17 @@ def _check_shards(recipe: Finetune, processes: int) -> None:
 
 @dataclass
 class _Trials:
-    """Measures plans by their dry steps; none that is compiled once compiling has lost gradients."""
+    """Measures plans by their dry steps; none that is compiled once compiling has lost gradients, none that
+    is captured once that has failed."""
 
     folder: Path
     recipe: Finetune
     notify: Notify
     loses: bool = False
+    fails: bool = False
 
     def __call__(self, plan: Plan) -> int | None:
-        if plan.compiled and self.loses:
+        if (plan.compiled and self.loses) or (plan.captured and self.fails):
             return None
         try:
             return _measure(self.folder, self.recipe, plan)
@@ -174,6 +196,10 @@ class _Trials:
             self.loses = True
             what = f"{lost.count} of {lost.total} matrices get hardly any gradient"
             self.notify(Note(f"Compiled, {what}: learning is not compiled."))
+            return None
+        except NotCaptured as failed:
+            self.fails = True
+            self.notify(Note(f"A step could not be captured as a CUDA graph ({failed}): learning without."))
             return None
 
 

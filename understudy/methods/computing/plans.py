@@ -9,7 +9,8 @@
     6. in nf4, with the same three
     7. its blocks beside the device, fetched when they compute (offload blocks, checkpointing whole)
 
-each with the prompts read on the device or, where that alone does not fit, on the CPU: once, in minutes.
+each with the prompts read on the device or, where that alone does not fit, on the CPU: once, in minutes; and
+before it the same with its step captured as a CUDA graph, where that is asked for and possible.
 
 Each is first forecast, and what cannot fit is passed over; of the rest the first is taken whose dry step
 fits; of shared blocks none is taken, since one process alone cannot. Nothing here needs a graphics card: what
@@ -27,6 +28,7 @@ from understudy.bases.quantizing import CAN, Quantizer
 from understudy.domain import UserError
 from understudy.methods.computing.forecast import Forecast
 from understudy.methods.computing.fused_backward import can_fuse
+from understudy.methods.computing.graphs import why_not
 from understudy.methods.conditioning import learns_word, trains_readers
 from understudy.recipes import (
     LEAVES,
@@ -52,13 +54,14 @@ Measuring = Callable[[Plan], int | None]
 
 @dataclass(frozen=True)
 class Machine:
-    """What a plan depends on: bytes that are free on the device, what can be used on it, and how many
-    processes learn together, each with a device like this one."""
+    """What a plan depends on: bytes that are free on the device, what can be used on it, how many processes
+    learn together, each with a device like this one, and whether the base's step can be captured on it."""
 
     free_bytes: int
     quantizers: frozenset[Quantizer]
     compiles: bool
     processes: int = 1
+    captures: bool = False
 
     @property
     def budget(self) -> int:
@@ -108,10 +111,16 @@ def list_plans(first: Plan, recipe: Finetune, machine: Machine) -> list[Plan]:
             if is_plain and machine.compiles and recipe.steps >= COMPILED_STEPS:
                 found.append(plan.model_copy(update={"compiled": True}))
             found.append(plan)
+    if machine.captures:
+        found = [one for plan in found for one in (*_captured(plan, recipe), plan)]
     reads_in_steps = learns_word(recipe) or trains_readers(recipe)
     if first.offload == "none" or recipe.offload == "none" or reads_in_steps:
         return found
     return [one for plan in found for one in (plan, plan.model_copy(update={"readers": "cpu"}))]
+
+
+def _captured(plan: Plan, recipe: Finetune) -> list[Plan]:
+    return [] if why_not(plan, recipe) else [plan.model_copy(update={"captured": True})]
 
 
 def _kept(first: Plan, recipe: Computing, processes: int) -> Iterator[tuple[Quantization, Offload]]:
@@ -230,4 +239,6 @@ def say(plan: Plan) -> str:
         said.append("gradients freed at once")
     if plan.compiled:
         said.append("compiled")
+    if plan.captured:
+        said.append("its step captured as a CUDA graph")
     return ", ".join(said)

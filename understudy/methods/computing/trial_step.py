@@ -25,6 +25,7 @@ from understudy.methods.computing.compiled_gradients import (
 )
 from understudy.methods.computing.dry_step import learning, make_question, make_reading, run_dry
 from understudy.methods.computing.fused_backward import stepping_in_backward
+from understudy.methods.computing.graphs import Capture, NotCaptured, capture, capture_loss
 from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.conditioning import readers_in_steps
 from understudy.methods.optimizers import make_optimizer
@@ -38,8 +39,9 @@ NUM_STEPS = 2
 def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
     """The most bytes that learning by `recipe` has on the graphics card at once.
 
-    None where they are not there, or where what the plan asks for does not run on this machine. Raises
-    `LostGradients` as `take_steps` does.
+    None where they are not there, or where what the plan asks for does not run on this machine. A captured
+    step keeps for good what it was given room for, whether it is in use or not, and that counts. Raises
+    `LostGradients` and `NotCaptured` as `take_steps` does.
     """
     device = torch.device(plan.device)
     _empty_cache()
@@ -48,19 +50,23 @@ def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
         take_steps(folder, recipe, plan)
     except torch.OutOfMemoryError:
         return None
+    except NotCaptured:
+        raise
     except RuntimeError:  # as all of the compiler's own failures are
         if not plan.compiled:
             raise
         return None  # the same plan is tried without it
     finally:
         _empty_cache()
-    return torch.cuda.max_memory_allocated(device)
+    count = torch.cuda.max_memory_reserved if plan.captured else torch.cuda.max_memory_allocated
+    return count(device)
 
 
-def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
+def take_steps(folder: Path, recipe: Finetune, plan: Plan, by: Capture = capture) -> None:
     """Learn two steps about nothing, as the recipe learns and as the plan computes, and forget them.
 
-    Raises `LostGradients` where the plan's compiled blocks do not learn what they would uncompiled.
+    Raises `LostGradients` where the plan's compiled blocks do not learn what they would uncompiled, and
+    `NotCaptured` where its step cannot be captured, for which `by` is taken.
     """
     base = _open(folder, recipe, plan)
     place_denoiser(base, readers_in_steps(type(base), recipe))
@@ -81,10 +87,14 @@ def take_steps(folder: Path, recipe: Finetune, plan: Plan) -> None:
             _compile(base, folder, question, weights, scale)
         else:
             compute_as_planned(base, folder)
+        captured = capture_loss(base, weights, question, by) if plan.captured else None
         optimizer = make_optimizer([{"params": weights, "lr": 0.0}], recipe) if weights else None
         with stepping_in_backward(optimizer, recipe) if optimizer and plan.fused_backward else nullcontext():
             for _ in range(NUM_STEPS):
-                run_dry(base, question, scale, reading)
+                if captured is None:
+                    run_dry(base, question, scale, reading)
+                else:
+                    torch.autograd.backward(scale.enlarge(captured(question)))
                 if optimizer is not None:
                     scale.step(optimizer, weights, recipe.max_gradient_norm)
                     optimizer.zero_grad()
