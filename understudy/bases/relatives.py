@@ -6,7 +6,7 @@ bases of one family may differ in them (FLUX.2 klein of 4B and of 9B, Stable Dif
 - FLUX.1 Kontext was trained on from FLUX.1 (arXiv 2506.15742), as FLUX.1 with the same layers. Replicate
   loads LoRA of FLUX.1 dev onto it: they "seem to work ok if inconsistently" (replicate/cog-flux-kontext#1).
 - Within a family a LoRA goes from a base to its fine-tunes and to its distilled form: of Z-Image's to Turbo,
-  but rather not back (huggingface.co/loongold/girlslike-zimage), of a klein base to klein in four steps.
+  but rather not back, users say; of a klein base to klein in four steps by the same reasoning, not tried.
 - Qwen-Image-Edit is of Qwen-Image's shape, but nothing was found on LoRA of the one with the other.
 """
 
