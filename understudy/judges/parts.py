@@ -38,6 +38,17 @@ LEAST_AREA = 0.0015
 MARGIN = 0.03
 END_RADIUS = 0.075
 """Of a hand or foot, as a share of the picture's longer side; all areas and lengths here are shares of it."""
+FEATURES = ("eye", "mouth", "brow")
+MOST_HEAD = 0.55
+"""Share of the figure above which a head is no face: it is the body as well, or fills a portrait."""
+FAINT = 0.2
+"""From this share on a pixel may be a feature; the surest count most."""
+STRAY = 0.05
+"""Share of all that looks like features that may lie outside the face on each side: a button, a toe."""
+AROUND = 0.35
+"""How far a face goes beyond its features, of the longer side of their box."""
+FACE_HEIGHT = 0.75
+"""Of a face's width at least, as a thin mouth is seldom seen and the eyes always are."""
 
 
 def mask_part(shares: Shares, part: str) -> Pixels:
@@ -50,7 +61,9 @@ def mask_part(shares: Shares, part: str) -> Pixels:
     if name not in NAMES:
         raise UserError(f"There is no part {part!r}: name one of {', '.join(NAMES)}, or give a mask.")
     side = max(shares.shape[1:])
-    if name in WHOLE:
+    if name == "face":
+        found = _face(shares)
+    elif name in WHOLE:
         found = _seen(shares, WHOLE[name])
     else:
         where, limb = name.split()
@@ -78,6 +91,30 @@ def mask_figure(shares: Shares) -> Pixels:
 def _seen(shares: Shares, parts: tuple[str, ...]) -> NDArray[np.bool_]:
     seen: NDArray[np.bool_] = shares[[PART_INDEX[part] for part in parts]].sum(axis=0) >= SEEN
     return seen
+
+
+def _face(shares: Shares) -> NDArray[np.bool_]:
+    """The head without its hair, or what lies around the features where a head is most of the figure."""
+    head, figure = _seen(shares, WHOLE["face"]), _seen(shares, WHOLE["figure"])
+    if head.sum() <= MOST_HEAD * figure.sum():
+        return head
+    features = shares[[PART_INDEX[part] for part in FEATURES]].sum(axis=0)
+    weights = np.where(features >= FAINT, features**2, 0)
+    if not weights.any():
+        return head
+    top, bottom = _ends(weights.sum(axis=1))
+    left, right = _ends(weights.sum(axis=0))
+    bottom = max(bottom, top + round(FACE_HEIGHT * (right - left)))
+    around = round(AROUND * max(bottom - top, right - left))
+    box = np.zeros(head.shape, np.bool_)
+    box[max(0, top - around) : bottom + around + 1, max(0, left - around) : right + around + 1] = True
+    return box & _seen(shares, tuple(part for part in WHOLE["figure"] if part != "hair"))
+
+
+def _ends(weights: NDArray[np.floating]) -> tuple[int, int]:
+    """Between which of its places most of a row of weights lies."""
+    grown = np.cumsum(weights) / weights.sum()
+    return int(np.searchsorted(grown, STRAY)), int(np.searchsorted(grown, 1 - STRAY))
 
 
 def _on_side(limbs: NDArray[np.bool_], shares: Shares, where: str) -> NDArray[np.bool_]:
