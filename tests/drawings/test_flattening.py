@@ -102,7 +102,7 @@ def test_white_clothes_are_one_of_the_colours_and_eyes_alone_are_not() -> None:
 
 def with_eyes(eye: tuple[int, int, int]) -> Pixels:
     """A block with two eyes, each a twentieth of it, of which the pupils are larger than lines are thick."""
-    pixels = outlined(BLUE, RED)
+    pixels = outlined(CREAM, RED)
     for x in (74, 115):
         cv2.circle(pixels, (x, 80), 16, INK, -1, cv2.LINE_AA)
         cv2.circle(pixels, (x, 80), 14, eye, -1, cv2.LINE_AA)
@@ -117,12 +117,12 @@ def test_white_eyes_of_the_drawings_stay_white_and_their_pupils_black(transparen
     paints = find_paints([Drawing(Path(), drawn, "", mask)])
     assert not paints.has_white
     assert 0.03 < paints.white_area < 0.06
-    tinted = with_eyes((206, 212, 236))
+    tinted = with_eyes((226, 226, 234))
     flat = flatten(cv2.GaussianBlur(tinted, (0, 0), 0.8), paints, on_paper(tinted))
     assert (flat[71:74, 72:77] == 255).all()
     assert (flat[71:74, 113:118] == 255).all()
     assert np.abs(flat[79:86, 71:78].astype(int) - INK).max() < 30
-    assert (flat[110:150, 60:88] == BLUE).all()
+    assert (flat[110:150, 60:88] == CREAM).all()
 
 
 def test_pale_areas_larger_than_any_white_of_the_drawings_stay_coloured() -> None:
