@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from understudy.domain import Attributes, UserError
-from understudy.judges.parts import Shares, mask_part
+from understudy.judges.parts import Shares, mask_part, name_places
 from understudy.judges.puppet import PuppetJudge
 from understudy.world.canvas import PART_INDEX, PARTS
 from understudy.world.heroes import hero, wished
@@ -148,3 +148,13 @@ def test_portraits_have_all_features_in_a_face_that_is_less_than_the_head(judge:
         assert face[features].mean() > 0.95
         less.append(face.sum() / (judge.find_part(truth.pixels, "head") > 0).sum())
     assert np.mean(less) < 0.95
+
+
+def test_the_strongest_place_is_named_by_the_part_there() -> None:
+    shares = np.zeros((2, len(PARTS), 24, 24), np.float32)
+    shares[:, PART_INDEX["paper"]] = 1
+    shares[0, PART_INDEX["eye"], 4:6, 10:12] = 0.4
+    shares[1, PART_INDEX["leg"], 20:22, 8:10] = 0.3
+    places = np.zeros((2, 144), np.float32)
+    places[0, 2 * 12 + 5] = places[1, 10 * 12 + 4] = 1
+    assert name_places(shares, places) == ["head", "legs"]

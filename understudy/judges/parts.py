@@ -28,6 +28,19 @@ WHOLE: Mapping[str, tuple[str, ...]] = {
     "background": ("paper", "scenery"),
     "figure": ("body", "arm", "leg", "head", "hair", "eye", "mouth", "brow", "ornament"),
 }
+SPOKEN: Mapping[str, str] = {
+    "head": "head",
+    "hair": "head",
+    "eye": "head",
+    "mouth": "head",
+    "brow": "head",
+    "body": "body",
+    "arm": "arms",
+    "leg": "legs",
+    "ornament": "ornament",
+    "prop": "held thing",
+}
+"""What an artist is told of each part that may be damaged."""
 SIDED: Mapping[str, str] = {"arm": "arm", "hand": "arm", "leg": "leg", "foot": "leg"}
 NAMES = (*WHOLE, *(f"{side} {limb}" for limb in SIDED for side in ("left", "right")))
 """All that `mask_part` knows; left and right are the picture's, as one looks at it."""
@@ -75,6 +88,19 @@ def mask_part(shares: Shares, part: str) -> Pixels:
     reach = 2 * round(MARGIN * side) + 1
     grown = cv2.dilate(found.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(grown * 255, np.uint8)
+
+
+def name_places(shares: NDArray[np.float32], places: NDArray[np.float32]) -> list[str]:
+    """The part of the figure at the strongest of the places of each picture.
+
+    `shares` are the pictures' parts (pictures, 12, 24, 24), `places` (pictures, 144) the logits of 12 x 12.
+    """
+    named = []
+    for seen, logits in zip(shares, places, strict=True):
+        row, column = divmod(int(logits.argmax()), 12)
+        here = seen[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].sum(axis=(1, 2))
+        named.append(SPOKEN[max(SPOKEN, key=lambda part: float(here[PART_INDEX[part]]))])
+    return named
 
 
 def mask_seen(shares: Shares, part: str) -> Pixels:
