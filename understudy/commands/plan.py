@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from understudy.bases.choosing.known import KnownBase, find_known
-from understudy.bases.choosing.memory import LEARNING_PLANS, forecast_learning
 from understudy.commands.verb import PlanVerb, given, json_option
-from understudy.domain import UserError
+
+if TYPE_CHECKING:
+    from understudy.bases.choosing.known import KnownBase
+    from understudy.domain import UserError
 
 GIB = 2**30
 MIB = 2**20
@@ -47,6 +49,8 @@ def plan(
     the first that fits. Nothing is learned, and of a base known by name only the configs are fetched; where
     they cannot be, the figures are those that come with understudy.
     """
+    from understudy.bases.choosing.known import find_known
+    from understudy.domain import UserError
     from understudy.methods.computing.learning_plans import find_configs, find_free_bytes, preview_plans
     from understudy.methods.computing.plans import say
     from understudy.options import make_recipe
@@ -89,6 +93,8 @@ def plan(
 
 def _say_kept(known: KnownBase, free: int | None, as_json: bool, error: UserError) -> None:
     """The table from the figures that are kept of a base whose configs cannot be had, and why."""
+    from understudy.bases.choosing.memory import LEARNING_PLANS, forecast_learning
+
     rows = [(str(each), round(forecast_learning(known.size, each) * GIB)) for each in LEARNING_PLANS]
     fits = [free is not None and peak <= free for _, peak in rows]
     taken = fits.index(True) if any(fits) else None
