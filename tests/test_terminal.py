@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 
-from understudy.events import Cancelled, Note, Step
-from understudy.terminal import listening
+from understudy.cli import commands, run_command
+from understudy.commands.verb import LearnVerb
+from understudy.events import Cancelled, Note, Step, Terminated
+from understudy.terminal import end_in_words, listening
 
 
 def test_lines_for_a_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,6 +67,44 @@ def test_interrupts_stop_at_the_next_event_and_then_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_systems_wish_to_end_stops_at_the_next_event(capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with listening() as notify:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # whoever waits may ask twice
+        with pytest.raises(Terminated):
+            notify(Note("still here"))
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert "stopping after this step" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_command_that_is_told_to_end_says_what_stays(
+    listens: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        if not listens:
+            os.kill(os.getpid(), signal.SIGTERM)
+        with listening() as notify:
+            os.kill(os.getpid(), signal.SIGTERM)
+            notify(Step("learning", 1, 2))
+        raise AssertionError("It goes on.")
+
+    verb = LearnVerb("learn", callback=work)
+    monkeypatch.setattr(LearnVerb, "get_params", click.Command.get_params)
+    monkeypatch.setitem(commands.commands, "learn", verb)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        end_in_words()
+        assert run_command(["learn"]) == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    told = "Stopped; what was learned so far stays, and the same command goes on from it."
+    assert told in capsys.readouterr().err
 
 
 def test_libraries_tell_the_artist_nothing_while_they_are_imported() -> None:

@@ -26,9 +26,10 @@ from understudy.commands.report import report
 from understudy.commands.sheet import sheet
 from understudy.commands.sweep import sweep
 from understudy.commands.verb import Verb
-from understudy.terminal import hush_libraries, speaks
+from understudy.terminal import Ended, end_in_words, hush_libraries, speaks
 
 STOPPED = 130  # what shells report for Ctrl-C
+TERMINATED = 143  # and for SIGTERM
 MISTAKE = 2
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_MEMORY = (
@@ -79,13 +80,14 @@ for verb in (
 def main() -> None:
     """The console script."""
     hush_libraries()
+    end_in_words()
     sys.exit(run_command(sys.argv[1:]))
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0, 2 after a mistake of the user's, 130 after a stop."""
+    """Run one command and return its exit code: 0, 2 after a mistake of the user's, 130 or 143 if stopped."""
     from understudy.domain import UserError
-    from understudy.events import Cancelled
+    from understudy.events import Cancelled, Terminated
 
     for argument in arguments:
         if any("\ud800" <= letter <= "\udfff" for letter in argument):
@@ -100,6 +102,12 @@ def run_command(arguments: Sequence[str]) -> int:
         return _mistake(f"{error.format_message()} See: {path} --help")
     except UserError as error:
         return _mistake(str(error))
+    # Before what torch raises: click's Abort is a RuntimeError, too.
+    except (Cancelled, click.Abort, KeyboardInterrupt) as stop:
+        click.echo(f"Stopped; {_after_a_stop(arguments)}", err=True)
+        # click hands on its own stop in place of the one that ended the work
+        is_ended = any(isinstance(each, Terminated | Ended) for each in (stop, stop.__cause__))
+        return TERMINATED if is_ended else STOPPED
     except RuntimeError as error:
         torch = sys.modules.get("torch")  # which nothing but work on tensors has imported
         if torch is None or not isinstance(error, torch.OutOfMemoryError):
@@ -114,9 +122,6 @@ def run_command(arguments: Sequence[str]) -> int:
         # A file that is being written has a draft's name, which tells nobody anything.
         place = file.parent if error.errno in CLOSED and file.name.startswith(".") else file
         return _mistake(f"{place}: {error.strerror}; mend it or give another path.")
-    except (Cancelled, click.Abort, KeyboardInterrupt):
-        click.echo(f"Stopped; {_after_a_stop(arguments)}", err=True)
-        return STOPPED
     return code if isinstance(code, int) else 0
 
 

@@ -128,6 +128,7 @@ class Verdict:
     `likeness` is the identity score against the drawings; `attributes` maps each attribute asked for to
     whether it is right; `not_judged` names the wishes that the judge cannot read; `damage` is a probability.
     `follows_text` is False where the words were ignored when it was drawn: then no wish is judged.
+    `damaged_at` is the part of the figure that is damaged most, empty where that is not known.
     """
 
     scene: Scene
@@ -138,6 +139,7 @@ class Verdict:
     damaged: bool
     not_judged: tuple[str, ...] = ()
     follows_text: bool = True
+    damaged_at: str = ""
 
     @property
     def passed(self) -> bool:

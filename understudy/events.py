@@ -48,5 +48,9 @@ class Cancelled(Exception):
     """Raised by a listener to stop the work; all that was made so far stays."""
 
 
+class Terminated(Cancelled):
+    """The same where the system asked this process to end."""
+
+
 def ignore(event: Event) -> None:
     """A listener that does nothing."""

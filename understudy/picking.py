@@ -16,6 +16,8 @@ from understudy.runs import StrPath, open_run
 
 Judge = Callable[[Sequence[Picture], Character], list[Verdict]]
 
+PICKED_PASSED = "picked_passed"
+"""In a picked picture's record: "yes" where the judge passed it, else "no"."""
 OTHERS = "others"
 """The folder, within that of the picked, where the others stay: an artist may like another one best."""
 
@@ -56,7 +58,7 @@ def draw_best(
             notify(Judged(verdict))
         for rank, at in enumerate(rank_verdicts(verdicts)[:best], start=1):
             told = {"picked": f"{rank} of {of}", "picked_likeness": f"{verdicts[at].likeness:.3f}"}
-            told |= {"picked_passed": "yes" if verdicts[at].passed else "no"}
+            told |= {PICKED_PASSED: "yes" if verdicts[at].passed else "no"}
             record = {**pictures[at].record, **told}
             picked.append(save_picture(replace(pictures[at], record=record), folder))
             notify(Drew(picked[-1]))

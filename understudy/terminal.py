@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from understudy.events import Cancelled, Event, Note, Notify, Step, ignore
+from understudy.events import Cancelled, Event, Note, Notify, Step, Terminated, ignore
 from understudy.launched import launched_number
 
 if TYPE_CHECKING:
@@ -39,36 +39,54 @@ def hush_libraries() -> None:
 def listening() -> Iterator[Notify]:
     """A listener that shows progress on the error stream; Ctrl-C becomes `Cancelled` at the next event.
 
-    The work stops where it told something last, so that it can keep what it has; a second Ctrl-C stops at
-    once with `KeyboardInterrupt`.
+    So does the system's wish that the process end (SIGTERM), as `Terminated`. The work stops where it told
+    something last, so that it can keep what it has; Ctrl-C after either stops at once with
+    `KeyboardInterrupt`.
     """
     with _interrupts() as interrupts, _display() as show:
 
         def notify(event: Event) -> None:
             show(event)
             if interrupts:
-                raise Cancelled
+                raise Terminated if interrupts[0] == signal.SIGTERM else Cancelled
 
         yield notify
 
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """A list that gets an entry at the first Ctrl-C."""
+    """A list that gets the signal's number at the first Ctrl-C, or when the process is told to end."""
     pressed: list[int] = []
 
     def press(number: int, frame: FrameType | None) -> None:
         if pressed:
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return  # a system that waits may ask again
         pressed.append(number)
         # Unbuffered and without locks, as a signal may come in the middle of another line.
-        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
+        again = "again " if number == signal.SIGINT else ""
+        os.write(2, f"\nstopping after this step; Ctrl-C {again}stops at once\n".encode())
 
-    before = signal.signal(signal.SIGINT, press)
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Ended(KeyboardInterrupt):
+    """The system told this process to end where no work was listening."""
+
+
+def end_in_words() -> None:
+    """Let the system's wish that this process end (SIGTERM) stop it as Ctrl-C does, with a sentence."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Ended
+
+    signal.signal(signal.SIGTERM, end)
 
 
 @contextmanager

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from tests.bases.true_shapes import write_sdxl
+from understudy.bases.choosing.known import KnownBase, find_known
 from understudy.cli import run_command
+from understudy.domain import UserError
+from understudy.events import Notify
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +82,26 @@ def test_what_is_asked_for_is_all_that_is_shown(toy_base: Path, capsys: pytest.C
     assert len(capsys.readouterr().out.splitlines()) == 1
     assert run_command(["plan", "--base", "puppet", "--offload", "everything"]) == 2
     assert "offload" in capsys.readouterr().err
+
+
+def test_a_base_whose_configs_are_not_at_hand_has_kept_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(known: KnownBase, notify: Notify) -> Path:
+        raise UserError("The Hub cannot be reached: try again later.")
+
+    monkeypatch.setattr("understudy.methods.computing.learning_plans.fetch_texts", refuse)
+    assert run_command(["plan", "--base", "flux", "--memory-gib", "24"]) == 0
+    out, err = capsys.readouterr()
+    known = find_known("flux")
+    assert known is not None
+    peaks = [float(line.lstrip("* ").split()[0]) for line in out.splitlines()]
+    assert peaks == pytest.approx(known.size.learning_gib, abs=0.06)
+    assert sum(line.startswith("*") for line in out.splitlines()) == 1
+    assert "Kept figures: a LoRA at 1024 pixels" in err
+    assert "The Hub cannot be reached" in err
+    assert run_command(["plan", "--base", "flux", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] is True
+    # Of other knobs nothing is kept.
+    assert run_command(["plan", "--base", "flux", "--batch", "2"]) == 2
+    assert "The Hub cannot be reached" in capsys.readouterr().err

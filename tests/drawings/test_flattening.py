@@ -100,6 +100,50 @@ def test_white_clothes_are_one_of_the_colours_and_eyes_alone_are_not() -> None:
     assert (flat[60:140, 60:85] == 255).all()
 
 
+def with_eyes(eye: tuple[int, int, int]) -> Pixels:
+    """A block with two eyes, each a twentieth of it, of which the pupils are larger than lines are thick."""
+    pixels = outlined(CREAM, RED)
+    for x in (74, 115):
+        cv2.circle(pixels, (x, 80), 16, INK, -1, cv2.LINE_AA)
+        cv2.circle(pixels, (x, 80), 14, eye, -1, cv2.LINE_AA)
+        cv2.circle(pixels, (x, 82), 6, INK, -1, cv2.LINE_AA)
+    return pixels
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_white_eyes_of_the_drawings_stay_white_and_their_pupils_black(transparent: bool) -> None:
+    drawn = with_eyes((255, 255, 255))
+    mask = find_figure(Drawing(Path(), drawn, "")).mask if transparent else None
+    paints = find_paints([Drawing(Path(), drawn, "", mask)])
+    assert not paints.has_white
+    assert 0.03 < paints.white_area < 0.06
+    tinted = with_eyes((226, 226, 234))
+    flat = flatten(cv2.GaussianBlur(tinted, (0, 0), 0.8), paints, on_paper(tinted))
+    assert (flat[71:74, 72:77] == 255).all()
+    assert (flat[71:74, 113:118] == 255).all()
+    assert np.abs(flat[79:86, 71:78].astype(int) - INK).max() < 30
+    assert (flat[110:150, 60:88] == CREAM).all()
+
+
+def test_pale_areas_larger_than_any_white_of_the_drawings_stay_coloured() -> None:
+    paints = find_paints([Drawing(Path(), outlined(CREAM, RED), "")])
+    assert paints.white_area == 0
+    pale = outlined((246, 240, 226), RED)
+    assert (flatten(pale, paints, on_paper(pale))[60:140, 60:85] == CREAM).all()
+    # Nor does an eye make white of them.
+    eyed = find_paints([Drawing(Path(), with_eyes((255, 255, 255)), ""), Drawing(Path(), pale, "")])
+    washed = outlined((232, 236, 250), RED)
+    assert (flatten(washed, eyed, on_paper(washed))[60:140, 60:85] < 255).any()
+
+
+def test_a_large_black_mouth_stays_black() -> None:
+    black = np.array((8, 8, 8))
+    picture = outlined(BLUE, BLUE)
+    cv2.ellipse(picture, (95, 120), (26, 18), 0, 0, 360, (8, 8, 8), -1)
+    flat = flatten(clouded(picture), Paints((BLUE, (63, 201, 223)), (8, 8, 8)), on_paper(picture))
+    assert np.abs(flat[108:132, 80:110].astype(int) - black).max() < 30
+
+
 def test_nothing_to_paint_is_no_trouble() -> None:
     white = np.full((64, 48, 3), 255, np.uint8)
     ground = Ground(np.zeros((64, 48), bool), np.zeros((64, 48), bool), (255, 255, 255))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from understudy.domain import Attributes, UserError
-from understudy.judges.parts import mask_part
+from understudy.judges.parts import Shares, mask_part, name_places
 from understudy.judges.puppet import PuppetJudge
 from understudy.world.canvas import PART_INDEX, PARTS
 from understudy.world.heroes import hero, wished
@@ -97,3 +97,64 @@ def test_left_is_the_pictures_left() -> None:
     assert left[66, 34] == right[24, 66] == 255
     assert left[:, 55:].max() == right[:, :45].max() == 0
     assert left[44, 34] == right[44, 66] == 0
+
+
+def head_that_is_the_body() -> Shares:
+    """A pot on two legs: eyes and mouth are seen on a head that is nearly all of it, and a toe as an eye."""
+    shares = np.zeros((len(PARTS), 100, 100), np.float32)
+    shares[PART_INDEX["head"], 10:80, 20:80] = 1
+    shares[PART_INDEX["leg"], 80:98, 30:38] = shares[PART_INDEX["leg"], 80:98, 62:70] = 1
+    for rows, columns, part in (
+        (np.s_[24:32], np.s_[34:42], "eye"),
+        (np.s_[24:32], np.s_[58:66], "eye"),
+        (np.s_[40:44], np.s_[42:58], "mouth"),
+        (np.s_[94:96], np.s_[32:35], "eye"),
+    ):
+        shares[:, rows, columns] = 0
+        shares[PART_INDEX[part], rows, columns] = 1
+    return shares
+
+
+def test_a_face_on_a_head_that_is_the_body_is_what_lies_around_its_features() -> None:
+    shares = head_that_is_the_body()
+    face, head = mask_part(shares, "face") > 0, mask_part(shares, "head") > 0
+    features = shares[[PART_INDEX["eye"], PART_INDEX["mouth"]]].sum(axis=0) > 0
+    features[90:] = False
+    assert face[features].all()
+    assert not face[62:].any()
+    assert face.sum() < 0.6 * head.sum()
+    # Where only the eyes are seen, there is room for a mouth below them.
+    shares[PART_INDEX["head"]] += shares[PART_INDEX["mouth"]]
+    shares[PART_INDEX["mouth"]] = 0
+    assert (mask_part(shares, "face") > 0)[40:44, 42:58].all()
+    # A head with nothing on it, as from behind, is all there is of a face.
+    shares[PART_INDEX["eye"]] = 0
+    assert (mask_part(shares, "face") > 0)[65, 50]
+
+
+def test_a_face_that_is_a_part_of_the_figure_stays_the_head() -> None:
+    shares = head_that_is_the_body()
+    shares[PART_INDEX["body"], 45:80] = shares[PART_INDEX["head"], 45:80]
+    shares[PART_INDEX["head"], 45:80] = 0
+    assert (mask_part(shares, "face") > 0)[12:44, 21:79].all()
+
+
+def test_portraits_have_all_features_in_a_face_that_is_less_than_the_head(judge: PuppetJudge) -> None:
+    less = []
+    for seed in SEEDS:
+        truth = paint(hero(seed).look, wished(Attributes(framing="portrait", mood="smiling")), seed)
+        features = np.isin(truth.parts, [PART_INDEX[name] for name in ("eye", "mouth", "brow")])
+        face = judge.find_part(truth.pixels, "face") > 0
+        assert face[features].mean() > 0.95
+        less.append(face.sum() / (judge.find_part(truth.pixels, "head") > 0).sum())
+    assert np.mean(less) < 0.95
+
+
+def test_the_strongest_place_is_named_by_the_part_there() -> None:
+    shares = np.zeros((2, len(PARTS), 24, 24), np.float32)
+    shares[:, PART_INDEX["paper"]] = 1
+    shares[0, PART_INDEX["eye"], 4:6, 10:12] = 0.4
+    shares[1, PART_INDEX["leg"], 20:22, 8:10] = 0.3
+    places = np.zeros((2, 144), np.float32)
+    places[0, 2 * 12 + 5] = places[1, 10 * 12 + 4] = 1
+    assert name_places(shares, places) == ["head", "legs"]

@@ -102,3 +102,18 @@ def test_bootstrap_refuses_pictures_that_do_not_match() -> None:
         bootstrap_difference(first, grid([0.5] * 2))
     with pytest.raises(ValueError, match="no value"):
         bootstrap_mean({})
+
+
+def test_it_is_said_why_pictures_fail() -> None:
+    broken = Verdict(Scene("a"), 0.1, False, {"mood": False, "prop": False}, 0.9, True, damaged_at="legs")
+    report = summarise([broken, verdict(same=False), verdict(not_judged=("playing tennis",)), verdict()])
+    assert next(iter(report.failures.items())) == ("another character than in the drawings", 2)
+    assert report.failures == {
+        "another character than in the drawings": 2,
+        "not as asked for: mood": 1,
+        "not as asked for: held thing": 1,
+        "damaged, melted or missing, most at the legs": 1,
+        "asked for what the judge cannot read": 1,
+    }
+    assert "\n     2  another character than in the drawings\n" in report.text()
+    assert "Why pictures fail" not in summarise([verdict()]).text()

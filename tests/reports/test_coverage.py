@@ -10,7 +10,7 @@ import pytest
 from tests.toy_character import make_character
 from understudy.domain import Drawing
 from understudy.drawings.describe import describe
-from understudy.reports.coverage import advise, cover
+from understudy.reports.coverage import advise, cover, name_unseen
 
 WHOLE = (
     "standing, front view",
@@ -98,3 +98,15 @@ def test_advice_looks_at_the_drawings_too() -> None:
     assert "In noise.png the character could not be told" in text
     assert "In speck.png the character is small" in text
     assert "small.png: smaller than the 192 pixels" in text
+
+
+def test_what_no_caption_says_is_named_though_it_is_not_needed() -> None:
+    def unseen(*captions: str) -> str:
+        return name_unseen(cover(drawings(*captions)))
+
+    # A drawing without a mood in its caption may be calm, and one without a framing shows the whole figure.
+    assert unseen(*WHOLE) == "Not needed, but no caption says: moods angry, laughing."
+    views = unseen("portrait, smiling, front view", "full body, sad, front view")
+    assert views == "Not needed, but no caption says: views side, back; moods neutral, angry, laughing."
+    assert "every view, framing and mood" in unseen(*WHOLE, "angry, front view", "laughing, front view")
+    assert unseen("", "") == ""

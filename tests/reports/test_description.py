@@ -38,6 +38,9 @@ def test_a_page_with_all_that_was_found(drawings: Path, tmp_path: Path) -> None:
         f"Drawing {path.name}" for path in sorted(drawings.glob("*.png"))
     ]
     assert "front 3 side 2 back 1" in page.text
+    assert "Nothing is missing" not in page.text
+    assert "no caption says: moods" in page.text
+    assert "no caption says: moods" in description.text()
     assert "mm where it stands 10 cm tall" in page.text
     assert page_path.stat().st_size < 2_000_000
     assert Image.open(grid).size == (16 + 3 * 272, 16 + 2 * (272 + 26))

@@ -13,6 +13,8 @@ from understudy.version import VERSION
 SIZES_MM = {"a4": (210.0, 297.0), "letter": (215.9, 279.4)}
 MARGIN_MM = 14.0
 MOST_SWATCHES = 8
+MARK = "\u00d7"
+"""Behind the label of a picture that fails."""
 INK, GREY, PALE, FLOOR = (38, 33, 43), (120, 114, 122), (244, 241, 236), (206, 200, 192)
 
 TURNAROUND = tuple(
@@ -41,16 +43,34 @@ SHOTS = (*TURNAROUND, *MOODS, *POSES)
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One figure of the sheet: its label, and its pixels (height, width, 4) without their ground."""
+    """One figure of the sheet: its label, and its pixels (height, width, 4) without their ground.
+
+    A `marked` one has `MARK` behind its label.
+    """
 
     label: str
     pixels: Pixels
+    marked: bool = False
+
+    @property
+    def words(self) -> str:
+        """The label as the page shows it."""
+        return f"{self.label} {MARK}" if self.marked else self.label
 
 
 def lay_out_sheet(
-    name: str, noun: str, shots: Sequence[Shot], size: str, palette: Sequence[Swatch], num_drawings: int
+    name: str,
+    noun: str,
+    shots: Sequence[Shot],
+    size: str,
+    palette: Sequence[Swatch],
+    num_drawings: int,
+    foot: str = "",
 ) -> Page:
-    """The page; `shots` are as many and in the order of `SHOTS`, and of the palette the first eight count."""
+    """The page; `shots` are as many and in the order of `SHOTS`, and of the palette the first eight count.
+
+    `foot` is what the page says of its pictures above its last line.
+    """
     width, height = SIZES_MM[size]
     inner = width - 2 * MARGIN_MM
     # All heights follow the paper's: letter is shorter than A4.
@@ -67,6 +87,8 @@ def lay_out_sheet(
     items += _palette(palette[:MOST_SWATCHES], top + 95.2 * unit, 3.2 * unit, inner)
     credit = f"Drawn with understudy {VERSION} from {num_drawings} drawings of {name}. Machine-made pictures."
     items.append(Text(width - MARGIN_MM, top + 102.6 * unit, credit, 6.5, GREY, align="right"))
+    if foot:
+        items.append(Text(width - MARGIN_MM, top + 101.3 * unit, foot, 6.5, GREY, align="right"))
     return Page(f"{name}: character sheet", width, height, tuple(items))
 
 
@@ -86,7 +108,7 @@ def _turnaround(shots: Sequence[Shot], top: float, height: float, inner: float) 
         left = MARGIN_MM + number * pitch
         # The whole canvas, not the figure alone: all were drawn at one scale.
         yield Placed(left, top, pitch, height - 5, shot.pixels)
-        yield Text(left + pitch / 2, floor + 4, shot.label, 10, GREY, align="middle")
+        yield Text(left + pitch / 2, floor + 4, shot.words, 10, GREY, align="middle")
 
 
 def _row(
@@ -101,7 +123,7 @@ def _row(
         if tiles:
             yield Box(left, top + 0.8, width, height, PALE, 3)
         yield Placed(left, top + 0.8, width, height, shot.pixels)
-        yield Text(left + width / 2, top + height + 5, shot.label, 9, GREY, align="middle")
+        yield Text(left + width / 2, top + height + 5, shot.words, 9, GREY, align="middle")
 
 
 def _palette(swatches: Sequence[Swatch], top: float, height: float, inner: float) -> Iterator[Item]:

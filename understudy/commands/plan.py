@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from understudy.commands.verb import PlanVerb, given, json_option
 
+if TYPE_CHECKING:
+    from understudy.bases.choosing.known import KnownBase
+    from understudy.domain import UserError
+
 GIB = 2**30
 MIB = 2**20
+KEPT_FOR = ("dreambooth-lora", "lora")
+"""The methods for which the figures of known bases are kept, at batch 1 and the base's own size."""
 
 
 @click.command(cls=PlanVerb)
@@ -39,8 +46,11 @@ def plan(
     """Say how much memory learning takes.
 
     All ways to compute, from the fastest to the most frugal, in GiB of a graphics card's memory; learn takes
-    the first that fits. Nothing is learned, and of a base known by name only the configs are fetched.
+    the first that fits. Nothing is learned, and of a base known by name only the configs are fetched; where
+    they cannot be, the figures are those that come with understudy.
     """
+    from understudy.bases.choosing.known import find_known
+    from understudy.domain import UserError
     from understudy.methods.computing.learning_plans import find_configs, find_free_bytes, preview_plans
     from understudy.methods.computing.plans import say
     from understudy.options import make_recipe
@@ -49,9 +59,17 @@ def plan(
 
     recipe = make_recipe(method, given(**knobs), preset)
     assert isinstance(recipe, Finetune)
-    with listening() as notify:
-        folder = find_configs(recipe.base, notify)
     free = find_free_bytes() if memory_gib is None else int(memory_gib * GIB)
+    known = find_known(recipe.base)
+    with listening() as notify:
+        try:
+            folder = find_configs(recipe.base, notify)
+        except UserError as error:
+            named = given(**knobs, preset=preset).keys() - {"base"}
+            if known is None or named or processes > 1 or method not in KEPT_FOR:
+                raise
+            _say_kept(known, free, as_json, error)
+            return
     previews = preview_plans(recipe, folder, free, processes)
     taken = next((one for one in previews if one.fits), None)
     if as_json:
@@ -70,8 +88,34 @@ def plan(
     for one in previews:
         mark = "*" if one is taken else " "
         click.echo(f"{mark} {one.forecast.peak / GIB:6.1f} GiB  {say(one.plan)}")
+    _say_what_fits(free, taken is not None)
+
+
+def _say_kept(known: KnownBase, free: int | None, as_json: bool, error: UserError) -> None:
+    """The table from the figures that are kept of a base whose configs cannot be had, and why."""
+    from understudy.bases.choosing.memory import LEARNING_PLANS, forecast_learning
+
+    rows = [(str(each), round(forecast_learning(known.size, each) * GIB)) for each in LEARNING_PLANS]
+    fits = [free is not None and peak <= free for _, peak in rows]
+    taken = fits.index(True) if any(fits) else None
+    told = f"Kept figures: a LoRA at {known.size.side_px} pixels and batch 1, as its configs are not at hand."
+    click.echo(f"{told} ({error})", err=True)
+    if as_json:
+        table = [
+            {"plan": plan, "peak": round(peak / MIB), "fits": fits[at], "taken": at == taken}
+            for at, (plan, peak) in enumerate(rows)
+        ]
+        figures = {"mib": table, "free": None if free is None else round(free / MIB), "kept": True}
+        click.echo(json.dumps(figures, indent=2))
+        return
+    for at, (plan, peak) in enumerate(rows):
+        click.echo(f"{'*' if at == taken else ' '} {peak / GIB:6.1f} GiB  {plan}")
+    _say_what_fits(free, taken is not None)
+
+
+def _say_what_fits(free: int | None, anything: bool) -> None:
     if free is None:
         click.echo("This machine has no graphics card: say with --memory-gib what is free on one.", err=True)
-    elif taken is None:
+    elif not anything:
         there = f"{free / GIB:.1f} GiB"
         click.echo(f"Nothing fits in {there}: lower --resolution-px, or take a smaller base.", err=True)

@@ -89,8 +89,9 @@ def _sudden_end(code: int) -> str:
 
 def main() -> None:
     """Read a planned run from the standard input and do it."""
-    # Ctrl-C reaches all processes of a terminal; this one stops when it is told to.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches all processes of a terminal, and a service's end all of its; this one stops when told to.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     out = sys.stdout
     sys.stdout = sys.stderr  # what libraries print is no event
     run = PlannedRun.model_validate_json(sys.stdin.readline())

@@ -31,10 +31,20 @@ SHADE_COST = 0.1
 BLUR_COST = 0.03
 """What it costs that a pixel is a mix of two colours that meet in its area."""
 WHITE_COST = 0.3
-"""What the paper's colour costs within a figure that has none."""
+"""What the paper's colour costs within a figure that has none, or where more is white than in any drawing."""
 EYE = 0.03
 """Share of the figure up to which a pale area may be the white of an eye, or a smear beside the figure."""
 PALE = 0.08
+SPECK = 0.0005
+"""Share of the figure below which white in a drawing is a seam between colours."""
+LARGER = 2.0
+"""How many times as much of the figure a white area may take as the drawings' largest: a portrait's eye."""
+TINTED = 0.08
+"""How much further from white than from a colour such an area may be, in Oklab: a mixed white is tinted."""
+ALIKE = 10
+"""Colours that differ by no more, of 255, are one."""
+BLACK = 0.3
+"""Lightness below which all is black to the eye: what a model paints black is seldom as dark as the ink."""
 MOST_ERROR = 0.14
 """Mean distance in Oklab above which no colour of the character's is meant, and an area stays as it is."""
 INSIDE = 0.7
@@ -46,11 +56,16 @@ FAINTEST, FULL = 0.1, 0.8
 
 @dataclass(frozen=True)
 class Paints:
-    """What a character is painted with; `has_white` where the paper's colour is one of its own."""
+    """What a character is painted with; `has_white` where the paper's colour is one of its own.
+
+    `white_area` is how much of the figure the largest area in the paper's colour takes that a drawing shows
+    within its lines, as a white eye: 0 where there is none.
+    """
 
     colours: tuple[Rgb, ...]
     ink: Rgb = USUAL_INK
     has_white: bool = False
+    white_area: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +83,24 @@ class Ground:
 
 def find_paints(drawings: Sequence[Drawing]) -> Paints:
     """The colours and the ink of drawings."""
-    coloured, inks, whites = [], [], []
+    coloured, inks, whites, areas = [], [], [], [0.0]
     for drawing in drawings:
         figure = find_figure(drawing)
         lines = find_lines(figure)
         coloured.append(coloured_pixels(figure, lines.where, paper=drawing.mask is None))
         if lines.ink is not None:
             inks.append(lines.ink.colour)
-        on_figure = figure.pixels[figure.mask > 127].astype(np.int16)
-        whites.append(float((np.abs(on_figure - np.array(figure.paper)).max(axis=1) <= 10).mean()))
+        on_figure = figure.mask > 127
+        white = on_figure & (_difference(figure.pixels, figure.paper) <= ALIKE)
+        num_pixels = max(1, int(on_figure.sum()))
+        whites.append(float(white.sum()) / num_pixels)
+        areas.append(_largest(white) / num_pixels)
     colours = tuple(swatch.colour for swatch in find_palette(coloured))
     # Of several inks the darkest: the others are mixed with what they lie on.
     ink = min(inks, key=sum, default=USUAL_INK)
-    return Paints(colours, ink, bool(np.median(whites) > WHITE_CLOTHES))
+    largest = max(areas)
+    has_white = bool(np.median(whites) > WHITE_CLOTHES)
+    return Paints(colours, ink, has_white, largest if largest >= SPECK else 0.0)
 
 
 def flatten(pixels: Pixels, paints: Paints, ground: Ground) -> Pixels:
@@ -94,7 +114,7 @@ def flatten(pixels: Pixels, paints: Paints, ground: Ground) -> Pixels:
     unit = unit_px(pixels)
     lab = to_oklab(pixels)
     white = ground.paper or (255, 255, 255)
-    colours = (*(colour for colour in paints.colours if colour != white), white)  # white is the last
+    colours = _with_ink_and_white(paints, white)
     ink = to_oklab(np.array(paints.ink, np.uint8))
     palette = to_oklab(np.array(colours, np.uint8))
     cover = cover_of_ink(lab[..., 0], float(ink[0]), unit)
@@ -104,7 +124,7 @@ def flatten(pixels: Pixels, paints: Paints, ground: Ground) -> Pixels:
     painted[blank & open_areas] = len(colours) - 1
     for where in find_areas(open_areas & ~blank, unit):
         if _is_painted(where, ground):
-            is_free = paints.has_white or _may_be_white(where, lab, ground)
+            is_free = paints.has_white or _may_be_white(where, lab, palette, ground, paints.white_area)
             found = _choose(where, lab, palette, ink, 0.0 if is_free else WHITE_COST, unit)
             if found is not None:
                 painted[where] = found
@@ -123,7 +143,7 @@ def _choose(
 
     The last colour is white.
     """
-    smooth = _mean_within(lab, where, SMOOTH_PX * unit)
+    smooth, colours, ink = map(_as_seen, (_mean_within(lab, where, SMOOTH_PX * unit), colours, ink))
     # A smear of ink darkens a colour.
     costs = np.stack([_distance_to_mixes(smooth, each, ink, SHADE_COST) for each in colours], axis=1)
     costs[:, -1] += white_cost
@@ -167,11 +187,40 @@ def _distance_to_mixes(
     return distance
 
 
-def _may_be_white(where: Mask, lab: Oklab, ground: Ground) -> bool:
-    """Whether an area is an eye, or a pale smear on the paper."""
+def _may_be_white(where: Mask, lab: Oklab, colours: Oklab, ground: Ground, white_area: float) -> bool:
+    """Whether an area is as the drawings' own whites, or an eye or a pale smear on the paper."""
+    share = where.sum() / max(1, ground.figure.sum())
     usual = np.median(lab[where], axis=0)
-    pale = np.linalg.norm(usual - np.array((1, 0, 0))) < PALE
-    return bool(pale and where.sum() <= EYE * max(1, ground.figure.sum()))
+    if share <= EYE and np.linalg.norm(usual - np.array((1, 0, 0))) < PALE:
+        return True
+    # Its lighter half, as a pupil's soft edge darkens the white around it.
+    lighter = np.median(lab[where & (lab[..., 0] >= usual[0])], axis=0)
+    *others, to_white = np.linalg.norm(colours - lighter, axis=1)
+    return bool(to_white - TINTED <= min(others) and share <= LARGER * white_area)
+
+
+def _with_ink_and_white(paints: Paints, white: Rgb) -> tuple[Rgb, ...]:
+    """The character's colours, then what its pupils and open mouths are black with, then `white`."""
+    own = [each for each in paints.colours if _difference(np.array(each, np.uint8), white) > ALIKE]
+    return (*own, paints.ink, white)
+
+
+def _as_seen(lab: Oklab) -> Oklab:
+    """Colours (..., 3) without differences between blacks, which nobody sees."""
+    seen: Oklab = np.concatenate([np.maximum(lab[..., :1], BLACK), lab[..., 1:]], axis=-1)
+    return seen
+
+
+def _difference(pixels: Pixels, colour: Rgb) -> NDArray[np.int16]:
+    """How far pixels (..., 3) are from a colour in the channel where they differ most, of 255: (...)."""
+    most: NDArray[np.int16] = np.abs(pixels.astype(np.int16) - np.array(colour, np.int16)).max(axis=-1)
+    return most
+
+
+def _largest(where: Mask) -> int:
+    """How many pixels the largest connected area has."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8), connectivity=4)
+    return int(stats[1:, cv2.CC_STAT_AREA].max(initial=0))
 
 
 def _mean_within(lab: Oklab, where: Mask, sigma_px: float) -> Oklab:

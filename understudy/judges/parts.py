@@ -28,6 +28,19 @@ WHOLE: Mapping[str, tuple[str, ...]] = {
     "background": ("paper", "scenery"),
     "figure": ("body", "arm", "leg", "head", "hair", "eye", "mouth", "brow", "ornament"),
 }
+SPOKEN: Mapping[str, str] = {
+    "head": "head",
+    "hair": "head",
+    "eye": "head",
+    "mouth": "head",
+    "brow": "head",
+    "body": "body",
+    "arm": "arms",
+    "leg": "legs",
+    "ornament": "ornament",
+    "prop": "held thing",
+}
+"""What an artist is told of each part that may be damaged."""
 SIDED: Mapping[str, str] = {"arm": "arm", "hand": "arm", "leg": "leg", "foot": "leg"}
 NAMES = (*WHOLE, *(f"{side} {limb}" for limb in SIDED for side in ("left", "right")))
 """All that `mask_part` knows; left and right are the picture's, as one looks at it."""
@@ -38,6 +51,17 @@ LEAST_AREA = 0.0015
 MARGIN = 0.03
 END_RADIUS = 0.075
 """Of a hand or foot, as a share of the picture's longer side; all areas and lengths here are shares of it."""
+FEATURES = ("eye", "mouth", "brow")
+MOST_HEAD = 0.55
+"""Share of the figure above which a head is no face: it is the body as well, or fills a portrait."""
+FAINT = 0.2
+"""From this share on a pixel may be a feature; the surest count most."""
+STRAY = 0.05
+"""Share of all that looks like features that may lie outside the face on each side: a button, a toe."""
+AROUND = 0.35
+"""How far a face goes beyond its features, of the longer side of their box."""
+FACE_HEIGHT = 0.75
+"""Of a face's width at least, as a thin mouth is seldom seen and the eyes always are."""
 
 
 def mask_part(shares: Shares, part: str) -> Pixels:
@@ -50,7 +74,9 @@ def mask_part(shares: Shares, part: str) -> Pixels:
     if name not in NAMES:
         raise UserError(f"There is no part {part!r}: name one of {', '.join(NAMES)}, or give a mask.")
     side = max(shares.shape[1:])
-    if name in WHOLE:
+    if name == "face":
+        found = _face(shares)
+    elif name in WHOLE:
         found = _seen(shares, WHOLE[name])
     else:
         where, limb = name.split()
@@ -62,6 +88,19 @@ def mask_part(shares: Shares, part: str) -> Pixels:
     reach = 2 * round(MARGIN * side) + 1
     grown = cv2.dilate(found.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(grown * 255, np.uint8)
+
+
+def name_places(shares: NDArray[np.float32], places: NDArray[np.float32]) -> list[str]:
+    """The part of the figure at the strongest of the places of each picture.
+
+    `shares` are the pictures' parts (pictures, 12, 24, 24), `places` (pictures, 144) the logits of 12 x 12.
+    """
+    named = []
+    for seen, logits in zip(shares, places, strict=True):
+        row, column = divmod(int(logits.argmax()), 12)
+        here = seen[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].sum(axis=(1, 2))
+        named.append(SPOKEN[max(SPOKEN, key=lambda part: float(here[PART_INDEX[part]]))])
+    return named
 
 
 def mask_seen(shares: Shares, part: str) -> Pixels:
@@ -78,6 +117,30 @@ def mask_figure(shares: Shares) -> Pixels:
 def _seen(shares: Shares, parts: tuple[str, ...]) -> NDArray[np.bool_]:
     seen: NDArray[np.bool_] = shares[[PART_INDEX[part] for part in parts]].sum(axis=0) >= SEEN
     return seen
+
+
+def _face(shares: Shares) -> NDArray[np.bool_]:
+    """The head without its hair, or what lies around the features where a head is most of the figure."""
+    head, figure = _seen(shares, WHOLE["face"]), _seen(shares, WHOLE["figure"])
+    if head.sum() <= MOST_HEAD * figure.sum():
+        return head
+    features = shares[[PART_INDEX[part] for part in FEATURES]].sum(axis=0)
+    weights = np.where(features >= FAINT, features**2, 0)
+    if not weights.any():
+        return head
+    top, bottom = _ends(weights.sum(axis=1))
+    left, right = _ends(weights.sum(axis=0))
+    bottom = max(bottom, top + round(FACE_HEIGHT * (right - left)))
+    around = round(AROUND * max(bottom - top, right - left))
+    box = np.zeros(head.shape, np.bool_)
+    box[max(0, top - around) : bottom + around + 1, max(0, left - around) : right + around + 1] = True
+    return box & _seen(shares, tuple(part for part in WHOLE["figure"] if part != "hair"))
+
+
+def _ends(weights: NDArray[np.floating]) -> tuple[int, int]:
+    """Between which of its places most of a row of weights lies."""
+    grown = np.cumsum(weights) / weights.sum()
+    return int(np.searchsorted(grown, STRAY)), int(np.searchsorted(grown, 1 - STRAY))
 
 
 def _on_side(limbs: NDArray[np.bool_], shares: Shares, where: str) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from understudy.domain import Attributes, Character, Drawing, Picture, Pixels, UserError, Verdict
 from understudy.drawings.figure import find_figure
 from understudy.judges.network import SIDE, JudgeNetwork, Seen, Shape
-from understudy.judges.parts import Shares, mask_figure, mask_part, mask_seen
+from understudy.judges.parts import Shares, mask_figure, mask_part, mask_seen, name_places
 from understudy.world.captions import parse
 from understudy.world.vocabulary import CHOICES
 
@@ -51,10 +51,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Probabilities that a picture shows another character than the drawings, and that it is damaged."""
+    """Probabilities that a picture shows another character than the drawings, and that it is damaged.
+
+    `damage_at` is the part that looks damaged most, whether or not any is.
+    """
 
     other: float
     damage: float
+    damage_at: str
 
 
 class PuppetJudge:
@@ -84,6 +88,7 @@ class PuppetJudge:
         for picture, reading, likeness in zip(pictures, readings, likenesses, strict=True):
             wish = parse(picture.scene.prompt, character.name)
             shown = reading.attributes.said()
+            is_damaged = likeness.damage >= self.thresholds.damage
             verdicts.append(
                 Verdict(
                     scene=picture.scene,
@@ -91,8 +96,9 @@ class PuppetJudge:
                     same_character=likeness.other < self.thresholds.other,
                     attributes={name: shown[name] == value for name, value in wish.attributes.said().items()},
                     damage=likeness.damage,
-                    damaged=likeness.damage >= self.thresholds.damage,
+                    damaged=is_damaged,
                     not_judged=wish.not_judged,
+                    damaged_at=likeness.damage_at if is_damaged else "",
                 )
             )
         return verdicts
@@ -121,8 +127,9 @@ class PuppetJudge:
             with torch.inference_mode():
                 found = self.network.compare(seen.places[None], drawn.flatten(0, 1)[None], seen.damage[None])
             readings += _readings(seen)
-            pairs = zip(_shares(found.other[0]), _shares(found.damage[0] - usual), strict=True)
-            likenesses += [Likeness(other, damage) for other, damage in pairs]
+            others, damages = _shares(found.other[0]), _shares(found.damage[0] - usual)
+            broken = name_places(seen.parts.softmax(1).numpy(), found.damage_places[0].numpy())
+            likenesses += map(Likeness, others, damages, broken)
         return readings, likenesses
 
     def embed(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:

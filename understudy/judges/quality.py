@@ -14,6 +14,8 @@ from understudy.domain import Measure, Verdict
 
 # (hero or character, prompt, seed): what two compared pictures must share.
 Key = tuple[str, str, int]
+SPOKEN = {"kind": "kind of character", "prop": "held thing"}
+"""What an artist is told of attributes whose names are only ours."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class QualityReport:
     `low` and `high` are the 95% Wilson interval of `quality_ratio`. `attributes` is the share of right ones
     among all attributes asked for, None if none was asked for; `not_judged` counts each wish that the judge
     cannot read; `num_ignoring` pictures were drawn by a painter that ignores the words, of which no wish is
-    judged; `measures` are what other judges say of all pictures together.
+    judged; `measures` are what other judges say of all pictures together; `failures` counts the pictures
+    that fail for each reason, the commonest first: one may fail for several.
     """
 
     quality_ratio: float
@@ -38,6 +41,7 @@ class QualityReport:
     by_prompt: Mapping[str, float]
     num_ignoring: int = 0
     measures: Mapping[str, Measure] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
 
     def text(self) -> str:
         """The figures as lines to read."""
@@ -46,6 +50,9 @@ class QualityReport:
             f"(95% interval {self.low:.0%} to {self.high:.0%}).",
             f"Same character: {self.same_character:.0%}. Damaged: {self.damaged:.0%}.",
         ]
+        if self.failures:
+            lines.append("Why pictures fail (one may fail for several reasons):")
+            lines += [f"  {count:4}  {reason}" for reason, count in self.failures.items()]
         if self.by_attribute:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.by_attribute.items())
             lines.append(f"Right as asked for: {shares}.")
@@ -104,7 +111,23 @@ def summarise(verdicts: Sequence[Verdict]) -> QualityReport:
         not_judged=_counts(wish for v in verdicts for wish in v.not_judged),
         by_prompt=_shares((v.scene.prompt, v.passed) for v in verdicts),
         num_ignoring=sum(not v.follows_text for v in verdicts),
+        failures=_counts(reason for v in verdicts for reason in reasons(v)),
     )
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """Why a picture fails, each reason once, in an artist's words; empty where it passes."""
+    found = [] if verdict.same_character else ["another character than in the drawings"]
+    wrong = (name for name, right in verdict.attributes.items() if not right)
+    found += [f"not as asked for: {SPOKEN.get(name, name)}" for name in wrong]
+    if verdict.damaged:
+        where = f", most at the {verdict.damaged_at}" if verdict.damaged_at else ""
+        found.append(f"damaged, melted or missing{where}")
+    if verdict.not_judged:
+        found.append("asked for what the judge cannot read")
+    if not verdict.follows_text:
+        found.append("drawn by a method that ignores the words")
+    return found
 
 
 def bootstrap_mean(
@@ -168,4 +191,4 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
     counts: defaultdict[str, int] = defaultdict(int)
     for name in names:
         counts[name] += 1
-    return dict(counts)
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))

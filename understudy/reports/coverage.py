@@ -12,6 +12,10 @@ from understudy.world.captions import parse, visible
 from understudy.world.vocabulary import CHOICES
 
 ASPECTS = {"view": "Views", "framing": "Framings", "mood": "Moods", "pose": "Poses"}
+ADVISED = ("view", "framing", "mood")
+"""Of which drawings can show all; poses are too many."""
+UNSAID = {"framing": "full_body", "mood": "neutral"}
+"""What a caption seldom says and its drawing shows all the same."""
 ENOUGH_DRAWINGS = 4
 SMALL_PX = 192
 """What the embedded base draws."""
@@ -63,6 +67,24 @@ def cover(drawings: Sequence[Drawing], name: str | None = None) -> Coverage:
 def advise(statistics: Statistics, coverage: Coverage) -> tuple[str, ...]:
     """What would help the character to be learned, in sentences; empty where nothing is missing."""
     return (*_about_the_set(coverage), *_about_the_sheets(statistics), *_about_the_hand(statistics))
+
+
+def name_unseen(coverage: Coverage) -> str:
+    """What no caption says of all views, framings and moods that could be drawn; empty without captions."""
+    if not coverage.num_captions:
+        return ""
+    missing = []
+    for aspect in ADVISED:
+        shown = set(coverage.counts[aspect])
+        if coverage.unknown[aspect]:
+            shown.add(UNSAID.get(aspect, ""))
+        values = [value for value in CHOICES[aspect] if value not in shown]
+        if values:
+            named = ", ".join(value.replace("_", " ") for value in values)
+            missing.append(f"{ASPECTS[aspect].lower()} {named}")
+    if not missing:
+        return "The captions say every view, framing and mood that understudy knows."
+    return f"Not needed, but no caption says: {'; '.join(missing)}."
 
 
 def _about_the_set(coverage: Coverage) -> Iterator[str]:

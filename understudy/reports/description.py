@@ -13,7 +13,7 @@ from understudy.drawings.describe import describe as measure
 from understudy.drawings.read import read_character
 from understudy.drawings.sources import Sources
 from understudy.events import Notify, ignore
-from understudy.reports.coverage import ASPECTS, Coverage, advise, count_drawings, cover
+from understudy.reports.coverage import ASPECTS, Coverage, advise, count_drawings, cover, name_unseen
 from understudy.reports.images import draw_grid, drawing_uri, png, split_channels
 from understudy.reports.page import number, percent, render, words
 from understudy.reports.plots import hue_wheel, value_histogram
@@ -40,7 +40,13 @@ class Description:
         for drawing, one in zip(self.statistics.drawings, statistics["drawings"], strict=True):
             if drawing.ink:
                 one["ink"]["hex"] = drawing.ink.hex
-        return {**statistics, "coverage": asdict(self.coverage), "advice": list(self.advice)}
+        unseen = name_unseen(self.coverage)
+        return {
+            **statistics,
+            "coverage": asdict(self.coverage),
+            "advice": list(self.advice),
+            "unseen": unseen,
+        }
 
     def json(self) -> str:
         """The figures as text."""
@@ -64,7 +70,8 @@ class Description:
             if coverage.unknown[aspect]:
                 said.append(f"not said {coverage.unknown[aspect]}")
             lines.append(f"{title}: {', '.join(said) or 'none'}.")
-        return "\n".join([*lines, *(f"- {sentence}" for sentence in self.advice)])
+        unseen = name_unseen(coverage)
+        return "\n".join([*lines, *(f"- {sentence}" for sentence in (*self.advice, unseen) if sentence)])
 
 
 def describe(drawings: Sources | Character, notify: Notify = ignore, paper: str = "white") -> Description:
@@ -112,6 +119,7 @@ def sections(description: Description) -> dict[str, object]:
         "description": description,
         "statistics": statistics,
         "aspects": ASPECTS,
+        "unseen": name_unseen(description.coverage),
         "drawing_uris": [drawing_uri(drawing.pixels) for drawing in drawings],
         "channel_uris": [drawing_uri(split_channels(drawing.pixels)) for drawing in drawings],
         "histogram_uri": value_histogram(statistics.histogram),

@@ -31,7 +31,8 @@ def faults(verdict: Verdict, name: str) -> tuple[str, ...]:
             wish = asked.get(attribute, "as asked").replace("_", " ")
             wrong.append(f"{attribute}: not {wish}")
     if verdict.damaged:
-        wrong.append("something is melted or missing")
+        where = f", most at the {verdict.damaged_at}" if verdict.damaged_at else ""
+        wrong.append(f"something is melted or missing{where}")
     return (*wrong, *(f"cannot be judged: {wish}" for wish in verdict.not_judged))
 
 
