@@ -14,7 +14,8 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from understudy.bases.base import Base, redrawing_noise
+from understudy.bases.base import Base
+from understudy.bases.pipelines import redrawing_noise
 from understudy.domain import Pixels
 
 SHIFTING = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
