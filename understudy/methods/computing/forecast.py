@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from understudy.methods.computing.kept import count_spared
 from understudy.methods.conditioning import readers_in_steps
 from understudy.methods.encoding import ENCODE_BATCH
 from understudy.methods.questions import Question, find_loss
+from understudy.methods.whole_weights import open_to_learn
 from understudy.recipes import LEAVES, Adapting, DreamBooth, Finetune
 from understudy.runs import Plan
 
@@ -184,11 +185,7 @@ class _Computing:
 
 def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
     readers = readers_in_steps(find_kind(read_layout(folder).family), recipe)
-    if isinstance(recipe, DreamBooth):  # its weights learn, so they are in fp32
-        in_full = plan.model_copy(update={"precision": "fp32"})
-        full = open_hollow(folder, in_full, recipe.resolution_px, readers)
-        return replace(full, plan=full.plan.model_copy(update={"precision": plan.precision}))
-    return open_hollow(folder, plan, recipe.resolution_px, readers)
+    return open_to_learn(recipe, plan, lambda how: open_hollow(folder, how, recipe.resolution_px, readers))
 
 
 def _find_autocast(recipe: Finetune, plan: Plan) -> Autocast | None:
