@@ -87,7 +87,19 @@ class DrawingBase(ABC):
         return self.drawing_pipe(scheduler)
 
     def _pipe(self, kind: Any, scheduler: Scheduler | None) -> Any:
-        """The pipeline's own networks; the scheduler is a fresh one, because it remembers where it is."""
+        """A pipeline to draw with, whose parts take turns on the device where the plan offloads."""
+        pipe = self._assemble(kind, scheduler)
+        if self.plan.offload != "none" and self.plan.device != "cpu":
+            # And its pictures in the autoencoder.
+            if self.draws_by_layers(self.plan):
+                pipe.enable_sequential_cpu_offload(device=self.plan.device)
+            else:
+                pipe.enable_model_cpu_offload(device=self.plan.device)
+            pipe.vae.enable_slicing()
+        return pipe
+
+    def _assemble(self, kind: Any, scheduler: Scheduler | None) -> Any:
+        """The base's own networks, where they are; the scheduler is a fresh one: it remembers where it is."""
         own, config = type(self.pipe.scheduler), self.pipe.scheduler.config
         made = own.from_config(config) if scheduler is None else make_scheduler(scheduler, config)
         parts = {
@@ -96,13 +108,6 @@ class DrawingBase(ABC):
         pipe = kind(**parts | {"scheduler": made}, **self._options())
         # Without a progress bar of its own: ours are told by events.
         pipe.set_progress_bar_config(disable=True)
-        if self.plan.offload != "none" and self.plan.device != "cpu":
-            # Its parts take turns on the device, and its pictures in the autoencoder.
-            if self.draws_by_layers(self.plan):
-                pipe.enable_sequential_cpu_offload(device=self.plan.device)
-            else:
-                pipe.enable_model_cpu_offload(device=self.plan.device)
-            pipe.vae.enable_slicing()
         return pipe
 
     @classmethod
