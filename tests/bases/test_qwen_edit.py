@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from diffusers import QwenImagePipeline
 from PIL import Image
 from transformers import Qwen2VLProcessor
 
@@ -15,7 +17,7 @@ from understudy.bases.opening import open_base
 from understudy.bases.qwen_edit import PICTURE, PicturesInWords
 from understudy.domain import UserError
 from understudy.methods.painting import PipelinePainter
-from understudy.recipes import DrawSettings
+from understudy.recipes import DrawSettings, Offload
 from understudy.runs import Plan
 
 PLAN = Plan(device="cpu", precision="fp32", threads=1)
@@ -59,3 +61,25 @@ def test_it_is_shown_three_drawings_at_most(folder: Path) -> None:
     painter = PipelinePainter(open_base(folder, PLAN), lambda prompt: prompt, {})
     with pytest.raises(UserError, match="up to 3 drawings"):
         painter.canvas(DrawSettings(references=4))
+
+
+@pytest.mark.parametrize("offload", ["encoders", "blocks"])
+def test_reading_leaves_its_parts_where_they_are(
+    offload: Offload, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline that draws on a card would take them away, and its hooks would stay while it learns."""
+    offloaded: list[str] = []
+    monkeypatch.setattr(
+        QwenImagePipeline, "enable_model_cpu_offload", lambda *rest, **named: offloaded.append("model")
+    )
+    monkeypatch.setattr(
+        QwenImagePipeline, "enable_sequential_cpu_offload", lambda *rest, **named: offloaded.append("layers")
+    )
+    base = open_base(folder, PLAN)
+    expected = base.encode_prompt(["Pip"])
+    base = replace(base, plan=PLAN.model_copy(update={"device": "cuda", "offload": offload}))
+    assert torch.equal(base.encode_prompt(["Pip"])["hidden"], expected["hidden"])
+    assert base.readable_part("Pip") == "Pip"
+    assert not offloaded
+    base.drawing_pipe(None)
+    assert len(offloaded) == 1

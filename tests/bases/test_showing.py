@@ -15,9 +15,10 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 from tests.bases.plain_drawing import difference
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
 from tests.toy_character import make_character, make_recipe
-from understudy.bases.base import NO_REFERENCES, Base
+from understudy.bases.base import Base
 from understudy.bases.layouts import Family
 from understudy.bases.opening import find_kind, open_base
+from understudy.bases.pipelines import NO_REFERENCES
 from understudy.domain import Pixels, Scene, Sketch, UserError
 from understudy.drawings.references import lay_on_paper
 from understudy.methods import learn, open_painter

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,69 +10,14 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from tests.comparisons.asking import BROKEN, GAN, LORA, PROMPT_ONLY, PROMPTS, Ask, count_drawn, rows_of, run
 from tests.reports.reading_pages import read_page
-from tests.toy_character import make_character
-from understudy.cli import run_command
-from understudy.comparisons.compare import Compared, compare
+from understudy.comparisons.compare import compare
 from understudy.domain import UserError
-from understudy.events import Cancelled, Drew, Event, Note, Step
+from understudy.events import Cancelled, Event, Note, Step
 from understudy.judges import puppet
 from understudy.provenance import read_record
 from understudy.runs import LOCK_FILE, locked
-
-PROMPTS = ("a picture of {name} waving", "a picture of {name} sad")
-TOY = (
-    "knobs = { steps = 4, snapshot_every = 2, rank = 2, batch = 2, views = 2, prior_pictures = 2, "
-    "prior_steps = 1 }\nat_steps = [2, 4]\n"
-)
-LORA = f'[[rows]]\nmethod = "dreambooth-lora"\n{TOY}'
-PROMPT_ONLY = '[[rows]]\nmethod = "prompt-only"\nknobs = { description = "a creature" }\n'
-GAN = (
-    '[[rows]]\nlabel = "two players"\nmethod = "gan"\npreset = "dcgan"\nlearning_seeds = [0, 1]\n'
-    "knobs = { steps = 10, size_px = 32, channels = 8, batch = 2 }\n"
-)
-BROKEN = '[[rows]]\nlabel = "broken"\nmethod = "prompt-only"\nknobs = { base = "damaged" }\n'
-
-Ask = Callable[..., Path]
-
-
-@pytest.fixture
-def ask(tmp_path: Path, toy_base: Path) -> Ask:
-    """Writes a comparison of two characters, `Pip` and `Mo`, and returns its path."""
-    for name in ("pip", "mo"):
-        (tmp_path / name).mkdir()
-        for drawing in make_character().drawings:
-            pixels = drawing.pixels if name == "pip" else 255 - drawing.pixels[..., ::-1]
-            Image.fromarray(pixels).save(tmp_path / name / drawing.path.name)
-
-    shutil.copytree(toy_base, tmp_path / "damaged")
-    (tmp_path / "damaged" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
-
-    def write(
-        *rows: str, prompts: Sequence[str] = PROMPTS, names: Sequence[str] = ("Pip", "Mo"), top: str = ""
-    ) -> Path:
-        text = f'base = "{toy_base}"\npictures = 2\nprompts = {list(prompts)}\n'
-        text += "" if "drift" in top else "drift = false\n"
-        text += f"{top}\n[draw]\nsteps = 1\n"
-        text += "".join(f'[[characters]]\ndrawings = "{name.lower()}"\nname = "{name}"\n' for name in names)
-        path = tmp_path / "compare.toml"
-        path.write_text(text + "".join(rows))
-        return path
-
-    return write
-
-
-def run(path: Path, out: Path, events: list[Event] | None = None) -> Compared:
-    told = [] if events is None else events
-    return compare(path, out, told.append, device="cpu", apart=False)
-
-
-def count_drawn(events: Sequence[Event]) -> int:
-    return sum(isinstance(event, Drew) for event in events)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 @pytest.mark.usefixtures("untrained_judge")
@@ -267,59 +205,3 @@ def test_other_folders_and_busy_ones_are_left_alone(ask: Ask, tmp_path: Path) ->
     (tmp_path / "out" / "comparison.json").write_text("{}")
     with locked(tmp_path / "out" / LOCK_FILE), pytest.raises(UserError, match="Another process"):
         run(path, tmp_path / "out")
-
-
-# ---------------------------------------------------------------- the command, and processes of their own
-
-
-def test_the_command_says_its_plan_and_compares(
-    ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, out = ask(PROMPT_ONLY, BROKEN, names=["Pip"]), tmp_path / "out"
-    capsys.readouterr()
-    assert run_command(["compare", str(path), "--out", str(out), "--plan"]) == 0
-    assert capsys.readouterr().out.startswith("2 rows for 1 character: 2 runs to learn")
-    assert not out.exists()
-    assert run_command(["compare", str(path), "--out", str(out)]) == 1
-    text, err = capsys.readouterr()
-    assert Path(text.strip()) == out / "comparison.html"
-    assert "No figures: pip, broken, learning seed 0: The base in" in err
-    (learned,) = (one for one in rows_of(out / "runs.csv") if one["line"] == "prompt-only")
-    assert int(learned["peak_memory_bytes"]) > 0
-    assert run_command(["compare", str(path), "--out", str(out), "--tables"]) == 0
-    assert run_command(["compare", str(ask()), "--out", str(out)]) == 2
-    assert "rows" in capsys.readouterr().err
-
-
-def test_a_killed_comparison_goes_on_and_draws_nothing_twice(ask: Ask, tmp_path: Path) -> None:
-    prompts = [f"{PROMPTS[0]} {number}" for number in range(30)]
-    path, out = ask(PROMPT_ONLY, names=["Pip"], prompts=prompts), tmp_path / "out"
-    command = [sys.executable, "-m", "understudy.cli", "compare", str(path), "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        while len(list(out.rglob("pictures/*.png"))) < 5 and process.poll() is None:
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-    # The process that drew hears that nobody listens any more, and ends too.
-    there = -1
-    while there != len(list(out.rglob("pictures/*.png"))):
-        there = len(list(out.rglob("pictures/*.png")))
-        time.sleep(2)
-    assert 5 <= there < 60
-    events: list[Event] = []
-    compared = run(path, out, events)
-    assert there + count_drawn(events) == 60
-    assert [line.n for line in compared.lines] == [60]
-
-
-def test_a_process_that_ends_without_a_word_is_a_failure_of_its_run_alone(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Nothing that is no understudy can answer.
-    monkeypatch.setattr("understudy.comparisons.apart.PACKAGE", tmp_path / "nowhere" / "understudy")
-    (tmp_path / "nowhere" / "understudy" / "comparisons").mkdir(parents=True)
-    for module in ("understudy", "understudy/comparisons"):
-        (tmp_path / "nowhere" / module / "__init__.py").touch()
-    (tmp_path / "nowhere/understudy/comparisons/apart.py").write_text("import os; os.kill(os.getpid(), 9)\n")
-    monkeypatch.chdir(tmp_path)
-    compared = compare(ask(PROMPT_ONLY, names=["Pip"]), tmp_path / "out", device="cpu")
-    assert "want of memory" in compared.failed[0]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from understudy.bases.base import Base, Latents
+from understudy.bases.noising import encode_pixels
 from understudy.bases.opening import open_base
 from understudy.bases.sd1 import Sd1Base
 from understudy.domain import UserError
@@ -37,6 +38,15 @@ def test_in_fp16_it_encodes_in_fp32_where_its_config_says_so(base: Base) -> None
     whole = encode_pictures(half, PICTURES, ignore)
     assert torch.equal(exact.mean, whole.mean)  # the same weights, as fp16 holds them
     assert not torch.equal(rough.mean, whole.mean)
+
+
+def test_so_it_does_for_what_a_redrawn_picture_keeps(base: Base) -> None:
+    half = replace(base, plan=CPU.model_copy(update={"precision": "fp16"}))
+    half.pipe.vae.to(torch.float16).register_to_config(force_upcast=True)
+    exact = encode_pixels(half, PICTURES[1])
+    assert half.pipe.vae.dtype == torch.float16
+    half.pipe.vae.to(torch.float32)
+    assert torch.equal(exact, encode_pixels(half, PICTURES[1]))
 
 
 def test_latents_that_overflow_are_refused(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def test_what_reads_in_a_step_counts_and_nothing_else_that_reads(family: Family,
     trained = once.model_copy(update={"text_learning_rate": 1e-4})
     there = Forecaster(folder, trained)(leaving).weights - Forecaster(folder, once)(leaving).weights
     assert there == 4 * sum(count_weights(folder, reader) for reader in READING[family])
-    assert Forecaster(folder, trained)(leaving).step == pytest.approx(measure(folder, trained, CPU), rel=0.05)
+    assert Forecaster(folder, trained)(leaving).step == pytest.approx(measure(folder, trained, CPU), rel=0.04)
 
 
 def test_a_word_of_flux_has_t5_in_every_step(tmp_path: Path) -> None:
@@ -215,4 +215,4 @@ def test_a_word_of_flux_has_t5_in_every_step(tmp_path: Path) -> None:
     said = Forecaster(folder, recipe)(leaving)
     parts = ("transformer", "text_encoder", "text_encoder_2")
     assert said.weights == 4 * sum(count_weights(folder, part) for part in parts)
-    assert said.step == pytest.approx(measure(folder, recipe, CPU), rel=0.05)
+    assert said.step == pytest.approx(measure(folder, recipe, CPU), rel=0.04)

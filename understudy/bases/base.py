@@ -1,32 +1,22 @@
-"""A pretrained base: what all families share, and what each family's file must say."""
+"""A pretrained base: how it learns, and, with `pipelines.py`, what each family's file must say."""
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, ClassVar, Self
 
 import torch
-from diffusers import DiffusionPipeline
-from PIL import Image
 from torch import Tensor, nn
 
 from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_objective
-from understudy.bases.prompting import Prompting
-from understudy.bases.schedulers import make_scheduler
+from understudy.bases.pipelines import DrawingBase
 from understudy.bases.words import add_word
-from understudy.domain import Pixels, UserError
-from understudy.recipes import LEAVES, Scheduler, Target
-from understudy.runs import Plan
+from understudy.domain import UserError
+from understudy.recipes import Target
 
-NO_REFERENCES = (
-    "This base cannot be shown drawings beside the prompt: take FLUX.2 klein, FLUX.1 Kontext or "
-    "Qwen-Image-Edit, or leave the references out."
-)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 NO_WORDS = (
     "This base learns no new word, since no pipeline of diffusers could load it: take --method "
@@ -44,30 +34,13 @@ class Latents:
 
 
 @dataclass(frozen=True)
-class Base(ABC):
-    """An opened base; nothing in it requires gradients.
+class Base(DrawingBase):
+    """An opened base, which draws and learns; nothing in it requires gradients."""
 
-    `size_px` is the side of the pictures that it was trained on, or that it is asked to learn on.
-    """
-
-    pipe: Any
-    objective: Objective
-    plan: Plan
-    prompting: Prompting
-    size_px: int
-
-    draws_with: ClassVar[type[DiffusionPipeline]]
-    """The pipeline that draws from noise alone."""
-    redraws_with: ClassVar[type[DiffusionPipeline]]
-    """The one that draws from another picture and noise (Meng et al., SDEdit, arXiv 2108.01073)."""
     denoiser_part: ClassVar[str]
     """The pipeline's name for what learns, and what the names in an adapter's file begin with."""
     lora_targets: ClassVar[Mapping[Target, tuple[str, ...]]]
     """The ends of the names of the denoiser's layers; a base need not have all of them."""
-    opens_with: ClassVar[type[DiffusionPipeline] | None] = None
-    """The pipeline that the folder's index names, where it is another than that which draws."""
-    without: ClassVar[Mapping[str, object]] = {}
-    """What the folder's pipeline is opened without."""
     text_parts: ClassVar[tuple[str, ...]] = ()
     """The pipeline's names for what reads the words and can be trained."""
     word_parts: ClassVar[Mapping[str, str]] = {}
@@ -75,16 +48,6 @@ class Base(ABC):
     none. Each has the name of its vectors in the file of a word that several of them read."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()
     """The same ends of these."""
-    max_references: ClassVar[int] = 0
-    """How many drawings it can be shown beside a prompt."""
-    shows_singly: ClassVar[bool] = False
-    """Whether its pipeline makes one picture at a time where drawings are shown."""
-    caches_blocks: ClassVar[bool] = False
-    """Whether it has blocks that a cache can pass over."""
-    asks_once: ClassVar[bool] = False
-    """Whether its pipelines ask the denoiser once in each step, with the prompt and without it together."""
-    draws_whole: ClassVar[bool] = False
-    """Whether its denoiser is so small that it draws in one piece, however little of it learns at once."""
 
     @classmethod
     @abstractmethod
@@ -105,109 +68,11 @@ class Base(ABC):
         """What learns."""
         return self.part(self.denoiser_part)
 
-    def part(self, name: str) -> nn.Module:
-        """A network of the pipeline, by the pipeline's name for it."""
-        found: nn.Module = self.pipe.components[name]
-        return found
-
     @property
     def reading_device(self) -> torch.device:
         """Where the words are read, which may be elsewhere than what else is computed."""
         device: torch.device = self.pipe.text_encoder.device
         return device
-
-    @property
-    def latent_px(self) -> int:
-        """Side of what one latent stands for."""
-        return int(self.pipe.vae_scale_factor)
-
-    @property
-    def cell_px(self) -> int:
-        """What the sides of its pictures are multiples of: whole latents, and the pipeline's own demand."""
-        return math.lcm(self.latent_px, 8)
-
-    def drawing_pipe(self, scheduler: Scheduler | None) -> Any:
-        """The pipeline that draws, with the scheduler named or the base's own."""
-        return self._pipe(self.draws_with, scheduler)
-
-    def redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
-        """The pipeline that draws from another picture."""
-        return self._pipe(self.redraws_with, scheduler)
-
-    def referring_pipe(self, scheduler: Scheduler | None) -> Any:
-        """The pipeline that is shown drawings beside the prompt, from noise or from what `beginning` says."""
-        return self.drawing_pipe(scheduler)
-
-    def _pipe(self, kind: Any, scheduler: Scheduler | None) -> Any:
-        """The pipeline's own networks; the scheduler is a fresh one, because it remembers where it is."""
-        own, config = type(self.pipe.scheduler), self.pipe.scheduler.config
-        made = own.from_config(config) if scheduler is None else make_scheduler(scheduler, config)
-        parts = {
-            name: part for name, part in self.pipe.components.items() if name in signature(kind).parameters
-        }
-        pipe = kind(**parts | {"scheduler": made}, **self._options())
-        # Without a progress bar of its own: ours are told by events.
-        pipe.set_progress_bar_config(disable=True)
-        if self.plan.offload != "none" and self.plan.device != "cpu":
-            # Its parts take turns on the device, and its pictures in the autoencoder.
-            if self.draws_by_layers(self.plan):
-                pipe.enable_sequential_cpu_offload(device=self.plan.device)
-            else:
-                pipe.enable_model_cpu_offload(device=self.plan.device)
-            pipe.vae.enable_slicing()
-        return pipe
-
-    @classmethod
-    def draws_by_layers(cls, plan: Plan) -> bool:
-        """Whether its parts come layer by layer when it draws, since one alone may not fit on the device.
-
-        Layers come as other tensors than they were: what is to learn must be put among them afterwards.
-        """
-        return plan.offload in LEAVES and not cls.draws_whole
-
-    def _options(self) -> dict[str, object]:
-        """What else the family's pipelines must be told when they are made."""
-        return {}
-
-    def cached_blocks(self) -> list[nn.Module]:
-        """The denoiser's blocks that a cache passes over where the first of them has hardly changed."""
-        raise UserError("The blocks of this base cannot be cached: leave the cache out.")
-
-    @abstractmethod
-    def foretold_layers(self) -> list[nn.Module]:
-        """The denoiser's costly layers in their order, each of which gives tensors of the same shapes in each
-        step; all that it says of a picture comes through the last."""
-
-    def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:
-        """What the call of `referring_pipe` is given besides: drawings, up to `max_references` of them."""
-        raise UserError(NO_REFERENCES)
-
-    @abstractmethod
-    def asking(self, prompts: list[str], negatives: list[str], guidance: float) -> dict[str, object]:
-        """What the pipeline's call is given for these prompts."""
-
-    def sizing(self, width: int, height: int) -> dict[str, object]:
-        """What the pipeline that draws from noise alone is told of its size."""
-        return {"width": width, "height": height}
-
-    def redrawing(self, width: int, height: int) -> dict[str, object]:
-        """What the pipeline that draws from another picture is told of its size: most take the picture's."""
-        return {}
-
-    def count_redrawn(self, steps: int, strength: float) -> int:
-        """How many of `steps` that pipeline takes, counting as it does."""
-        return min(int(steps * strength), steps)
-
-    def beginning(
-        self, pipe: Any, pixels: Pixels, strength: float, steps: int, seeds: Sequence[int]
-    ) -> dict[str, object]:
-        """What the call of `redrawing_pipe`'s `pipe` is given to begin a picture for each seed from one.
-
-        pixels (height, width, 3) have the canvas's size; `strength` is as in `Sketch`.
-        """
-        height, width = pixels.shape[:2]
-        under = [Image.fromarray(pixels)] * len(seeds)
-        return {"image": under, "strength": strength, **self.redrawing(width, height)}
 
     @abstractmethod
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
@@ -224,10 +89,6 @@ class Base(ABC):
     @abstractmethod
     def readable_part(self, prompt: str) -> str:
         """The prompt, or, where it has more tokens than the base reads, the part that is read."""
-
-    def as_drawn(self, latents: Tensor) -> Tensor:
-        """Latents (B, C, H, W) as the pipeline has them between two steps."""
-        return latents
 
     def noise_heard(self, heard: Tensor) -> Tensor:
         """The share of noise, 0 to 1, of the times that the denoiser itself is given, by whomever."""
@@ -270,13 +131,3 @@ class Base(ABC):
         """In the plan's precision, whatever the weights' own."""
         device, precision = torch.device(self.plan.device), self.plan.precision
         return torch.autocast(device.type, DTYPES[precision], precision != "fp32")
-
-
-def redrawing_noise(seed: int, shape: torch.Size) -> Tensor:
-    """The noise with which a picture of this seed begins from another: its second draw.
-
-    diffusers' pipelines draw first for the encoder.
-    """
-    generator = torch.Generator("cpu").manual_seed(seed)
-    torch.randn(shape, generator=generator)
-    return torch.randn(shape, generator=generator)

@@ -93,7 +93,8 @@ def shape_tokens(folder: Path, num_prompts: int) -> Conditioning:
     def nothing(length: int) -> Tensor:
         return torch.zeros(num_prompts, length, dtype=torch.long)
 
-    match read_layout(folder).family:
+    family = read_layout(folder).family
+    match family:
         case "sd1":
             return Conditioning({"tokens": nothing(_clip_tokens(folder))})
         case "sdxl":
@@ -105,8 +106,10 @@ def shape_tokens(folder: Path, num_prompts: int) -> Conditioning:
             return Conditioning(
                 {"tokens": nothing(_clip_tokens(folder)), "tokens_2": nothing(flux.T5_TOKENS)}
             )
-        case _:
+        case "flux2" | "qwen" | "qwen-edit" | "zimage":
             return Conditioning({})
+        case _:
+            assert_never(family)
 
 
 def make_part(folder: Path, part: str) -> Any:

@@ -14,7 +14,9 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from understudy.bases.base import Base, redrawing_noise
+from understudy.bases.base import Base
+from understudy.bases.overflowing import without_overflow
+from understudy.bases.pipelines import redrawing_noise
 from understudy.domain import Pixels
 
 SHIFTING = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
@@ -23,7 +25,9 @@ SHIFTING = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift"
 
 def encode_pixels(base: Base, pixels: Pixels) -> Tensor:
     """The latents (1, C, H, W) of a picture (height, width, 3)."""
-    return base.encode_image(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1).mean
+    pixels_13HW = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with without_overflow(base):
+        return base.encode_image(pixels_13HW).mean
 
 
 def begin_noisy(

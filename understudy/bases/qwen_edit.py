@@ -37,8 +37,8 @@ class QwenEditBase(QwenBase):
 
     @property
     def reader(self) -> Any:
-        """Qwen-Image's own pipeline, whose words do not speak of pictures."""
-        return self.drawing_pipe(None)
+        """Qwen-Image's own pipeline, whose words do not speak of pictures; it moves nothing, only reads."""
+        return self._assemble(QwenImagePipeline, None)
 
     def referring_pipe(self, scheduler: Scheduler | None) -> Any:
         """The pipeline that edits."""

@@ -76,8 +76,10 @@ def _listen(lines: IO[str], notify: Notify) -> Mapping[str, str] | None:
                 notify(Drew(Path(told["path"])))
             case "Note":
                 notify(Note(told["text"]))
-            case _:
+            case "end":
                 return dict(told)
+            case other:
+                raise ValueError(f"no such event: {other}")
     return None
 
 

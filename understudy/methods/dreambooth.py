@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import assert_never
 
 from torch import nn
@@ -36,6 +35,7 @@ from understudy.methods.reviewing import Review
 from understudy.methods.whole_weights import (
     PIPELINE_FOLDER,
     add_difference,
+    open_to_learn,
     train_whole,
     write_difference,
     write_pipeline,
@@ -48,7 +48,7 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
     """Learn from where the run is to the recipe's last step."""
     plan = run.manifest.plan
     with following(plan):
-        base = _open_in_full(recipe, plan)
+        base = _open(recipe, plan)
         examples = resident_examples(base, character, recipe, run, notify)
         readers = readers_in_steps(type(base), recipe)
         place_denoiser(base, readers, written=recipe.save_as == "pipeline")
@@ -85,11 +85,9 @@ def open_painter(
             assert_never(recipe.save_as)
 
 
-def _open_in_full(recipe: DreamBooth, plan: Plan) -> Base:
-    """The base with its weights in fp32, since they learn, though it computes in the plan's precision."""
-    full = plan.model_copy(update={"precision": "fp32"})
-    base = open_base(find_base(recipe.base), full, recipe.min_snr, recipe.resolution_px, recipe.size_shift)
-    return replace(base, plan=plan)
+def _open(recipe: DreamBooth, plan: Plan) -> Base:
+    folder, knobs = find_base(recipe.base), (recipe.min_snr, recipe.resolution_px, recipe.size_shift)
+    return open_to_learn(recipe, plan, lambda how: open_base(folder, how, *knobs))
 
 
 def _writing(base: Base, weights: Mapping[str, nn.Parameter], recipe: DreamBooth, run: Run) -> WriteWeights:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from understudy.bases.base import Base, Latents
+from understudy.bases.overflowing import without_overflow
 from understudy.domain import Pixels, UserError
 from understudy.events import Notify, Step
 
@@ -20,7 +20,7 @@ ENCODE_BATCH = 2
 def encode_pictures(base: Base, pictures: Sequence[Pixels], notify: Notify) -> Latents:
     """The latents of pictures of the base's size; raises `UserError` where they overflow."""
     latents = []
-    with _without_overflow(base):
+    with without_overflow(base):
         for first in range(0, len(pictures), ENCODE_BATCH):
             notify(Step("preparing", first, len(pictures)))
             latents.append(base.encode_image(_to_tensor(pictures[first : first + ENCODE_BATCH])))
@@ -32,20 +32,6 @@ def encode_pictures(base: Base, pictures: Sequence[Pixels], notify: Notify) -> L
             "--precision fp32, or, where it was that, get the base again."
         )
     return Latents(mean, std)
-
-
-@contextmanager
-def _without_overflow(base: Base) -> Iterator[None]:
-    """Within, an autoencoder whose config says that fp16 is not enough for it computes in fp32."""
-    vae = base.pipe.vae
-    is_short = vae.dtype == torch.float16 and vae.config.get("force_upcast", False)
-    if is_short:
-        vae.to(torch.float32)
-    try:
-        yield
-    finally:
-        if is_short:
-            vae.to(torch.float16)
 
 
 def _to_tensor(pictures: Sequence[Pixels]) -> Tensor:

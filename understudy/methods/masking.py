@@ -14,8 +14,9 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
-from understudy.bases.base import Base, redrawing_noise
+from understudy.bases.base import Base
 from understudy.bases.noising import encode_pixels
+from understudy.bases.pipelines import redrawing_noise
 from understudy.domain import Pixels
 
 

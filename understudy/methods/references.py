@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from understudy.bases.base import NO_REFERENCES, Base
+from understudy.bases.base import Base
+from understudy.bases.pipelines import NO_REFERENCES
 from understudy.domain import Drawing, Scene, UserError
 from understudy.drawings.keep import kept_character
 from understudy.drawings.references import lay_on_paper, rank_references, read_choice

@@ -1,11 +1,12 @@
-"""Networks that were trained as a whole: written as the difference from the base, or as a whole pipeline."""
+"""Networks that are trained as a whole: in fp32, written as the difference from the base or as a pipeline."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
@@ -16,11 +17,24 @@ from understudy.bases.base import Base
 from understudy.bases.fetching.needed_files import INDEX_FILE
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.methods.credits import write_weights
+from understudy.recipes import DreamBooth, Finetune
+from understudy.runs import Plan
 
 DIFFERENCE_FILE = "difference.safetensors"
 PIPELINE_FOLDER = "pipeline"
 CREDITS_FILE = "credits.json"
 PROCESSOR = "processor"
+
+
+def open_to_learn(recipe: Finetune, plan: Plan, open_as: Callable[[Plan], Base]) -> Base:
+    """The base as `open_as` opens it by a plan: with its weights in fp32 where the recipe has them learn.
+
+    It computes in the plan's precision all the same.
+    """
+    if not isinstance(recipe, DreamBooth):
+        return open_as(plan)
+    full = open_as(plan.model_copy(update={"precision": "fp32"}))
+    return replace(full, plan=full.plan.model_copy(update={"precision": plan.precision}))
 
 
 def train_whole(base: Base, part: str) -> dict[str, nn.Parameter]:

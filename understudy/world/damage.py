@@ -92,8 +92,10 @@ class Spoiler(Canvas):
                 return []
             case "extra":
                 return [points, self._elsewhere(points)]
-            case _:
+            case "melted":
                 return [self._melted(points)]
+            case _:
+                raise ValueError(f"nothing goes wrong so: {self._how}")
 
     def _is_mine(self, points: Points, part: str) -> bool:
         if self._part in ("arm", "leg"):

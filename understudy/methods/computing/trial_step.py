@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,7 +29,8 @@ from understudy.methods.computing.loss_scale import LossScale
 from understudy.methods.conditioning import readers_in_steps
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.questions import Question
-from understudy.recipes import DreamBooth, Finetune
+from understudy.methods.whole_weights import open_to_learn
+from understudy.recipes import Finetune
 from understudy.runs import Plan
 
 NUM_STEPS = 2
@@ -114,10 +114,7 @@ def _compile(
 
 
 def _open(folder: Path, recipe: Finetune, plan: Plan) -> Base:
-    if isinstance(recipe, DreamBooth):  # its weights learn, so they are in fp32
-        full = plan.model_copy(update={"precision": "fp32"})
-        return replace(open_base(folder, full, size_px=recipe.resolution_px), plan=plan)
-    return open_base(folder, plan, size_px=recipe.resolution_px)
+    return open_to_learn(recipe, plan, lambda how: open_base(folder, how, size_px=recipe.resolution_px))
 
 
 def _empty_cache() -> None:
