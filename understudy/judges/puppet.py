@@ -31,14 +31,10 @@ MOST_DRAWINGS = 12  # more than these say little new, and the comparison's time 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which probability on a picture is another character's (`other`), or damaged.
-
-    `damage_alone` is for a picture without drawings to compare it with.
-    """
+    """From which probability on a picture, beside drawings, is another character's (`other`), or damaged."""
 
     other: float = 0.5
     damage: float = 0.5
-    damage_alone: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from understudy.pretrain.judge_report import character_of, true_pictures
 from understudy.world.heroes import hero
 
 # Which share of true pictures may be refused on each count.
-REFUSED = {"other": 0.015, "damage": 0.015, "damage_alone": 0.015}
+REFUSED = {"other": 0.015, "damage": 0.015}
 
 
 def thresholds_for(judge: PuppetJudge, seeds: Sequence[int]) -> Thresholds:
@@ -34,10 +34,9 @@ def thresholds_for(judge: PuppetJudge, seeds: Sequence[int]) -> Thresholds:
         of = hero(seed)
         pictures = [each.pixels for each in true_pictures(of, random.Random(f"calibrate {seed}"))]
         drawings = [drawing.pixels for drawing in character_of(of).drawings]
-        readings, likenesses = judge.compare(pictures, drawings)
+        _, likenesses = judge.compare(pictures, drawings)
         scores["other"] += [likeness.other for likeness in likenesses]
         scores["damage"] += [likeness.damage for likeness in likenesses]
-        scores["damage_alone"] += [reading.damage for reading in readings]
     levels = {name: float(np.quantile(found, 1 - REFUSED[name])) for name, found in scores.items()}
     return Thresholds(**{name: min(0.99, max(0.02, level)) for name, level in levels.items()})
 
