@@ -39,12 +39,20 @@ class Ornament:
 
     @property
     def is_rich(self) -> bool:
+        """Whether it has several colours."""
         return self.inside is not None
 
     @property
     def colours(self) -> Colours:
         """Of a rich one, its own first."""
         return rich_colours(random.Random(f"rich {self.inside}"), self.colour)
+
+    def colour_of(self, index: int) -> Colour:
+        """The colour of one of its shapes: in half of the rich rows they take turns."""
+        takes_turns = self.is_rich and self.anchor == "row_on_top"
+        if takes_turns and random.Random(f"row {self.seed}").random() < 0.5:
+            return self.colours[index % len(self.colours)]
+        return self.colour
 
 
 def ornament_parts(worn: Ornament) -> tuple[Part, ...]:
@@ -99,21 +107,12 @@ def _paint(canvas: Canvas, frame: Frame, worn: Ornament) -> None:
     ink_colour = INK if rng.random() < 0.85 else random_colour(rng)
     smaller = rng.uniform(0.4, 0.65) if rng.random() < 0.4 else 0.0
     for index, shape in enumerate(_shapes(rng, frame, anchor, size)):
-        canvas.fill(shape, _rich_colour(worn, index) if worn.is_rich else colour, "ornament", ink, ink_colour)
+        canvas.fill(shape, worn.colour_of(index), "ornament", ink, ink_colour)
         if worn.is_rich:
             _decorate(canvas, worn, shape)
         elif smaller:
             middle = shape.mean(axis=0)
             canvas.fill((shape - middle) * smaller + middle, second, "ornament", 0)
-
-
-def _rich_colour(worn: Ornament, index: int) -> Colour:
-    """The colour of one of several shapes: with half of the ornaments every other one has another."""
-    rng = random.Random(f"row {worn.seed}")
-    colours = rich_colours(random.Random(f"rich {worn.inside}"), worn.colour)
-    return (
-        colours[index % len(colours)] if rng.random() < 0.5 and worn.anchor == "row_on_top" else worn.colour
-    )
 
 
 def _decorate(canvas: Canvas, worn: Ornament, outline: Points, own: bool = False) -> None:
