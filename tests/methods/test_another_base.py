@@ -135,6 +135,16 @@ def test_a_word_must_fit_as_well(bases: dict[str, Path], tmp_path: Path) -> None
         on_another_base(run, str(wider))
 
 
+def test_words_of_two_readers_are_told_by_name(tmp_path: Path) -> None:
+    """A file sorts its names: of SDXL's readers the second comes first."""
+    own, other = (make_toy("sdxl", tmp_path / name, seed=seed) for seed, name in enumerate(("own", "tune")))
+    run = learn(make_character(), make_strong(own, vectors=1, steps=1), tmp_path / "run")
+    assert isinstance(on_another_base(run, str(other)), OnAnotherBase)
+    wider = other_shape(other, tmp_path / "wider", "text_encoder_2", hidden_size=96)
+    with pytest.raises(UserError, match="since its text encoder has another shape"):
+        on_another_base(run, str(wider))
+
+
 def test_a_family_is_refused_before_anything_is_fetched(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(*rest: object) -> Path:
         raise AssertionError("it was fetched")

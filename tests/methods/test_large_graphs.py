@@ -114,6 +114,8 @@ def test_one_that_does_is_found(tmp_path: Path) -> None:
     [
         (lambda: torch.ones(2).to("meta"), 1),
         (lambda: torch.tensor([1, 2], device="meta"), 1),
+        (lambda: torch.tensor(data=[1, 2], device="meta"), 1),
+        (lambda: torch.ones(2, device="meta").new_tensor([1, 2]), 1),
         (lambda: torch.as_tensor(5, device="meta"), 1),
         (lambda: torch.ones(2, device="meta")[torch.tensor([0])], 1),
         (lambda: torch.full((2,), 3, device="meta") * 2 + torch.arange(2, device="meta"), 0),

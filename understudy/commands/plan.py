@@ -93,10 +93,12 @@ def plan(
 
 def _say_kept(known: KnownBase, free: int | None, as_json: bool, error: UserError) -> None:
     """The table from the figures that are kept of a base whose configs cannot be had, and why."""
+    from understudy.bases.choosing.machine import RESERVE
     from understudy.bases.choosing.memory import LEARNING_PLANS, forecast_learning
 
     rows = [(str(each), round(forecast_learning(known.size, each) * GIB)) for each in LEARNING_PLANS]
-    fits = [free is not None and peak <= free for _, peak in rows]
+    budget = None if free is None else int(free * (1 - RESERVE))
+    fits = [budget is not None and peak <= budget for _, peak in rows]
     taken = fits.index(True) if any(fits) else None
     told = f"Kept figures: a LoRA at {known.size.side_px} pixels and batch 1, as its configs are not at hand."
     click.echo(f"{told} ({error})", err=True)

@@ -98,9 +98,11 @@ def find_unfit(base: Path, checkpoint: Path, recipe: Adapting) -> str:
     unfit = _find_unfit_layer(networks, read_header(checkpoint / WEIGHTS_FILE))
     if unfit or not recipe.vectors:
         return unfit
-    words = read_header(checkpoint / WORD_FILE).values()
-    widths = [_width_of_words(networks[part]) for part in kind.word_parts]
-    return "" if [word.shape[-1] for word in words] == widths else "text encoder"
+    words = read_header(checkpoint / WORD_FILE)
+    # By name where several readers have vectors, for a file sorts its names; else the file has but one.
+    names = kind.word_parts if len(kind.word_parts) > 1 else dict(zip(kind.word_parts, words, strict=True))
+    fits = all(words[name].shape[-1] == _width_of_words(networks[part]) for part, name in names.items())
+    return "" if fits else "text encoder"
 
 
 def _find_unfit_layer(networks: dict[str, nn.Module], learned: Header) -> str:
@@ -123,7 +125,7 @@ def _find_unfit_layer(networks: dict[str, nn.Module], learned: Header) -> str:
 
 
 def _split(name: str, kinds: Iterable[str]) -> tuple[str, str]:
-    return next((name.partition(kind)[0], kind) for kind in kinds if kind in name)
+    return next(((name.partition(kind)[0], kind) for kind in kinds if kind in name), (name, ""))
 
 
 def _width_of_words(reader: nn.Module) -> int:

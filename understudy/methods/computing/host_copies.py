@@ -65,9 +65,14 @@ class _Numbers(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func in _OF_PYTHON and out.is_meta and not isinstance(args[-1], Tensor):
+        if func in _OF_PYTHON and out.is_meta and not isinstance(_made_of(func, args, kwargs or {}), Tensor):
             self._found.append(f"torch.{func.__name__}")
         return out
+
+
+def _made_of(func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+    """What a call of one of _OF_PYTHON makes a tensor of; new_tensor's own tensor comes before it."""
+    return named["data"] if "data" in named else args[1 if func is Tensor.new_tensor else 0]
 
 
 @contextmanager

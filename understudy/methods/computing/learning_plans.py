@@ -77,7 +77,8 @@ def plan_learning(
 
 def _why_uncaptured(plan: Plan, recipe: Finetune, folder: Path, is_large: bool, num_together: int) -> str:
     """Why no step of the base in `folder` is captured whose plan begins so; empty where one may be."""
-    if recipe.cuda_graph == "no" or (is_large and recipe.cuda_graph == "auto"):
+    is_usual = not (is_large or plan.compiled or plan.checkpointing != "none")
+    if recipe.cuda_graph == "no" or (recipe.cuda_graph == "auto" and not is_usual):
         return "it was not asked for"
     if num_together > 1:
         return "several adapters learn at once"
