@@ -63,7 +63,9 @@ def test_kontext_draws_what_flux_learned_as_plain_diffusers_does(
     assert record["base_sha256"] != record["learned_on_sha256"] == run.manifest.base_sha256
     drawn = np.asarray(Image.open(path))
     base = open_base(bases["kontext"], CPU)
-    words = run.recipe.model_copy().words(run.manifest.name, run.manifest.noun)  # type: ignore[union-attr]
+    recipe = run.recipe
+    assert isinstance(recipe, DreamBoothLora)
+    words = recipe.words(run.manifest.name, run.manifest.noun)
     prompt = base.prompting.complete(PROMPT.replace("Pip", words))
     pipe = base.drawing_pipe(None)
     without = draw_plainly(pipe, base, prompt, 3, FEW.steps, FEW.guidance)

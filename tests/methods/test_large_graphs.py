@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
+from tests.methods.pretended_card import MIB, pretend_card
 from tests.methods.recording import Recorder
 from tests.methods.saved_state import assert_same_state
 from tests.toy_character import make_character, make_lora_recipe, make_recipe
@@ -28,7 +29,6 @@ from understudy.methods.computing.trial_step import take_steps
 from understudy.recipes import DreamBoothLora
 from understudy.runs import Plan
 
-MIB = 2**20
 CPU = Plan(device="cpu", precision="fp32", threads=1)
 CARD = Plan(device="cuda", precision="fp32", threads=1)
 CAPTURED = CPU.model_copy(update={"captured": True})
@@ -132,18 +132,9 @@ def test_what_brings_the_hosts_numbers(make: Callable[[], Tensor], count: int) -
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """A card to which the toys are large; every dry step takes what was forecast."""
-    plans: list[Plan] = []
-
-    def measure(folder: Path, recipe: object, plan: Plan) -> int:
-        plans.append(plan)
-        return MIB
-
     machine = Machine(1000 * MIB, frozenset(), compiles=False)
     monkeypatch.setattr(learning_plans, "find_machine", lambda *rest: machine)
-    monkeypatch.setattr(learning_plans, "is_small", lambda folder: False)
-    monkeypatch.setattr(learning_plans, "choose_plan", lambda *rest: CARD)
-    monkeypatch.setattr(learning_plans, "_measure", measure)
-    return plans
+    return pretend_card(CARD, monkeypatch)
 
 
 def texts(notes: list[Event]) -> list[str]:

@@ -10,6 +10,7 @@ from diffusers import ModelMixin
 
 from tests.bases.toys import make_toy
 from tests.methods.compiling_wrongly import compile_wrongly
+from tests.methods.pretended_card import MIB, pretend_card
 from tests.toy_character import make_lora_recipe, make_recipe, make_whole_recipe
 from understudy.domain import UserError
 from understudy.events import Event, Note
@@ -21,23 +22,13 @@ from understudy.methods.computing.trial_step import take_steps
 from understudy.recipes import Finetune, TextualInversion
 from understudy.runs import Plan
 
-MIB = 2**20
 FIRST = Plan(device="cuda", precision="fp32", threads=1)
 
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """A card of so little memory that the toy is large to it; every dry step takes what was forecast."""
-    plans: list[Plan] = []
-
-    def measure(folder: Path, recipe: object, plan: Plan) -> int:
-        plans.append(plan)
-        return MIB
-
-    monkeypatch.setattr(learning_plans, "is_small", lambda folder: False)
-    monkeypatch.setattr(learning_plans, "choose_plan", lambda *rest: FIRST)
-    monkeypatch.setattr(learning_plans, "_measure", measure)
-    return plans
+    return pretend_card(FIRST, monkeypatch)
 
 
 def give_memory(mib: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +139,6 @@ def test_what_a_family_cannot_learn_is_not_planned(tmp_path: Path) -> None:
         preview_plans(TextualInversion(base=str(folder)), folder, None)
 
 
-def test_without_a_card_nothing_is_free() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is one")
+def test_without_a_card_nothing_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert find_free_bytes() is None
