@@ -14,7 +14,7 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.objectives import Objective, make_objective
 from understudy.bases.pipelines import DrawingBase
 from understudy.bases.words import add_word
-from understudy.domain import UserError
+from understudy.domain import Pixels, UserError
 from understudy.recipes import Target
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -22,6 +22,7 @@ NO_WORDS = (
     "This base learns no new word, since no pipeline of diffusers could load it: take --method "
     "dreambooth-lora without --vectors, or learn on Stable Diffusion 1.5, SDXL or FLUX.1 (--base)."
 )
+NO_LEARNED_REFERENCES = "This base is not shown drawings while it learns: leave references at 0."
 NO_READERS = "The text encoders of this base are not trained here: leave text_learning_rate at 0."
 
 
@@ -46,6 +47,8 @@ class Base(DrawingBase):
     word_parts: ClassVar[Mapping[str, str]] = {}
     """The names of what a new word can be taught, the `text_parts` among them; none where its pipeline reads
     none. Each has the name of its vectors in the file of a word that several of them read."""
+    learns_references: ClassVar[int] = 0
+    """How many of the other drawings it can be shown beside each that it learns from."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()
     """The same ends of these."""
 
@@ -105,6 +108,10 @@ class Base(DrawingBase):
         from there, so that these need not be there any more.
         """
         raise UserError(NO_READERS)
+
+    def read_beside(self, prompts: Conditioning, drawings: Sequence[Pixels]) -> Conditioning:
+        """What `encode_prompt` gave, for a denoiser that looks at these drawings besides."""
+        raise UserError(NO_LEARNED_REFERENCES)
 
     def add_word(self, word: str, num_vectors: int, initial: str) -> tuple[nn.Parameter, ...]:
         """Teach the base a word, as `words.add_word` says; returns its vectors for each of `word_parts`."""

@@ -12,7 +12,7 @@ from understudy.bases.fetching.fetch import fetch_base, is_in_the_hub
 from understudy.bases.fetching.hashing import hash_file
 from understudy.bases.fetching.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
 from understudy.bases.fetching.packaged import PACKAGED
-from understudy.bases.layouts import Family, Layout, find_layout, find_other_part
+from understudy.bases.layouts import DRAWING_ENCODER, Family, Layout, find_layout, find_other_part
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
 from understudy.events import Notify, ignore
@@ -108,7 +108,8 @@ def _base_files(folder: Path) -> list[Path]:
     """What is loaded: not the model card, nor weights in other formats and precisions beside it."""
     files = [path for path in (folder / INDEX_FILE, folder / PROMPTING_FILE) if path.exists()]
     layout, variant = read_layout(folder), variant_of(folder)
-    for part in (*layout.parts, *(part for part in layout.optional if (folder / part).is_dir())):
+    others = (part for part in (*layout.optional, DRAWING_ENCODER) if (folder / part).is_dir())
+    for part in (*layout.parts, *others):
         files += sorted(path for path in (folder / part).iterdir() if _is_loaded(path, variant))
     return files
 

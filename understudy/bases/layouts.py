@@ -8,6 +8,8 @@ from typing import Literal
 
 Family = Literal["sd1", "sdxl", "sd3", "flux", "kontext", "flux2", "qwen", "qwen-edit", "zimage"]
 """What the names of parts begin with that have none."""
+DRAWING_ENCODER = "drawing_encoder"
+"""The folder beside a base's parts by which it looks at drawings: no part of diffusers' pipeline."""
 TRANSFORMERS, DIFFUSERS = "transformers", "diffusers"
 
 

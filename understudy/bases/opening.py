@@ -21,7 +21,7 @@ from understudy.bases.fetching.needed_files import variant_of
 from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
-from understudy.bases.layouts import Family
+from understudy.bases.layouts import DRAWING_ENCODER, Family
 from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
 from understudy.bases.quantizing import configure
@@ -30,6 +30,7 @@ from understudy.bases.qwen_edit import QwenEditBase
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sd3 import Sd3Base
 from understudy.bases.sdxl import SdxlBase
+from understudy.bases.shown import ShownBase
 from understudy.bases.zimage import ZImageBase
 from understudy.domain import UserError
 from understudy.runs import Plan
@@ -48,7 +49,7 @@ def open_base(
     `UserError` if it cannot be loaded, or has no such objective.
     """
     layout = read_layout(folder)
-    kind = find_kind(layout.family)
+    kind = find_kind_in(folder)
     dtype = DTYPES[plan.precision]
     given: dict[str, Any] = {part: None for part in layout.optional if not (folder / part).is_dir()}
     better_vae = None if plan.precision == "fp32" else find_better_vae(folder)
@@ -62,6 +63,12 @@ def open_base(
     base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
     place_readers(base)
     return base.shifting_by_size() if size_shift else base
+
+
+def find_kind_in(folder: Path) -> type[Base]:
+    """The class of the base in a folder; raises `UserError` as `read_layout` does."""
+    family = read_layout(folder).family
+    return ShownBase if family == "sd1" and (folder / DRAWING_ENCODER).is_dir() else find_kind(family)
 
 
 def find_kind(family: Family) -> type[Base]:

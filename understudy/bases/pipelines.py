@@ -83,8 +83,12 @@ class DrawingBase(ABC):
         return self._pipe(self.redraws_with, scheduler)
 
     def referring_pipe(self, scheduler: Scheduler | None) -> Any:
-        """The pipeline that is shown drawings beside the prompt, from noise or from what `beginning` says."""
+        """The pipeline that is shown drawings beside the prompt."""
         return self.drawing_pipe(scheduler)
+
+    def referring_redrawing_pipe(self, scheduler: Scheduler | None) -> Any:
+        """The one that is shown drawings and draws from another picture, as `beginning` says."""
+        return self.referring_pipe(scheduler)
 
     def _pipe(self, kind: Any, scheduler: Scheduler | None) -> Any:
         """A pipeline to draw with, whose parts take turns on the device where the plan offloads."""

@@ -72,6 +72,11 @@ _ADAPTER: Mapping[Family, Knobs] = {
     "qwen-edit": _ANY_ADAPTER,
     "zimage": _ANY_ADAPTER,
 }
+_SMALL_REFERENCE: Knobs = {
+    # No small base knows what reference images are; it was trained to look at what is beside any prompt.
+    "subject": "{a_noun}",
+    "max_references": 6,
+}
 TRAINING = ("dreambooth-lora", "lora", "dreambooth", "textual-inversion")
 """The methods that change something in a base."""
 DRAWING: Mapping[Family, Knobs] = {
@@ -115,7 +120,9 @@ def suited_knobs(method: str, base: object, notify: Notify = ignore) -> Knobs:
             "learn on another (see understudy bases)."
         )
     family = _find_family(base, partial(find_base, notify=notify))
-    return {} if family is None else recommended_knobs(family, method)
+    if family is None:
+        return _SMALL_REFERENCE if method == "reference" else {}
+    return recommended_knobs(family, method)
 
 
 def suited_settings(run: StrPath | Run, fast: str = "") -> DrawSettings:

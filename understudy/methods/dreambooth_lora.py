@@ -23,12 +23,13 @@ from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_as, readers_in_steps
 from understudy.methods.credits import describe_learning
-from understudy.methods.examples import resident_examples
+from understudy.methods.examples import count_shown, resident_examples
 from understudy.methods.finetune import Part, finetune
 from understudy.methods.hastening import fuses
 from understudy.methods.learned_words import begin_word, load_word, write_word
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
+from understudy.methods.references import References
 from understudy.methods.reviewing import Review
 from understudy.methods.weight_pull import measure_change
 from understudy.recipes import Adapting, Faster
@@ -83,4 +84,5 @@ def open_painter(
     with open_base_of(run, device, notify, faster) as base:
         load_adapter(base, recipe, checkpoint.folder, fuses(faster, recipe.follows_noise))
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
-        yield paint_subject(base, recipe, run, checkpoint, notify, faster)
+        shown = References(run, count_shown(base, recipe))
+        yield paint_subject(base, recipe, run, checkpoint, notify, faster, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,11 +22,12 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.placing import place_readers, reading_words
 from understudy.domain import Character, Pixels
 from understudy.drawings.prepare import View, caption_prompt, make_views
+from understudy.drawings.references import lay_on_paper, rank_references
 from understudy.events import Notify
 from understudy.methods.class_pictures import ClassPicture, draw_class_pictures
 from understudy.methods.encoding import encode_pictures
 from understudy.methods.painting import note_cut_prompts
-from understudy.recipes import Finetune, place_subject
+from understudy.recipes import Adapting, Finetune, place_subject
 from understudy.runs import Run, write_whole
 
 EXAMPLES_FILE = "examples.safetensors"
@@ -171,11 +172,14 @@ def make_examples(
     words = recipe.words(character.name, character.noun)
     rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
     note_cut_prompts(base, [row.prompt for row in rows if not row.is_prior], notify)
-    prompts = ["", *sorted({row.prompt for row in rows})]
+    asked: list[tuple[str, tuple[int, ...]]] = [("", ()), *sorted({(row.prompt, row.shown) for row in rows})]
     latents = encode_pictures(base, [row.view.pixels for row in rows], notify)
     with reading_words(base):
-        read = Conditioning.join([base.encode_prompt([prompt]) for prompt in prompts])
-        tokens = base.tokenize(prompts)
+        pictures = [lay_on_paper(drawing, base.size_px) for drawing in character.drawings]
+        read = Conditioning.join(
+            [_read(base, prompt, [pictures[n] for n in shown]) for prompt, shown in asked]
+        )
+        tokens = base.tokenize([prompt for prompt, _ in asked])
     mean = latents.mean
     background = torch.tensor([row.background for row in rows])
     return Examples(
@@ -183,7 +187,7 @@ def make_examples(
         std=latents.std,
         mask=_loss_masks([row.view.mask for row in rows], background, mean.shape[-2:]).to(mean),
         weight=torch.tensor([row.weight for row in rows]).to(mean),
-        prompt=torch.tensor([prompts.index(row.prompt) for row in rows]),
+        prompt=torch.tensor([asked.index((row.prompt, row.shown)) for row in rows]),
         prompts=read,
         tokens=tokens,
         unit=torch.tensor([row.unit for row in rows]),
@@ -199,10 +203,22 @@ class _Row:
     weight: float
     background: float
     is_prior: bool
+    shown: tuple[int, ...] = ()
+
+
+def count_shown(base: Base, recipe: Finetune) -> int:
+    """How many drawings a base is shown while it learns by a recipe, at most."""
+    return min(recipe.references, base.learns_references) if isinstance(recipe, Adapting) else 0
+
+
+def _read(base: Base, prompt: str, shown: Sequence[Pixels]) -> Conditioning:
+    said = base.encode_prompt([prompt])
+    return base.read_beside(said, shown) if shown else said
 
 
 def _drawing_rows(base: Base, character: Character, recipe: Finetune, words: str) -> list[_Row]:
     rows = []
+    ranked, most = rank_references(character.drawings), count_shown(base, recipe)
     for unit, drawing in enumerate(character.drawings):
         views = make_views(
             drawing,
@@ -217,7 +233,9 @@ def _drawing_rows(base: Base, character: Character, recipe: Finetune, words: str
         caption = _without_leading_name(drawing.caption, character.name)
         said = place_subject(caption, character.name, words) if recipe.captions else ""
         prompt = caption_prompt(words, said)
-        rows += [_Row(view, prompt, unit, 1.0, recipe.background_weight, False) for view in views]
+        # Never itself: it would learn to copy what it is shown.
+        shown = tuple([other for other in ranked if other != unit][:most])
+        rows += [_Row(view, prompt, unit, 1.0, recipe.background_weight, False, shown) for view in views]
     return rows
 
 

@@ -155,8 +155,9 @@ class PipelinePainter:
 
     def _open_pipe(self, is_shown: bool, sketch: Sketch | None, settings: DrawSettings) -> Any:
         base = self.base
-        own = base.drawing_pipe if sketch is None else base.redrawing_pipe
-        return (base.referring_pipe if is_shown else own)(settings.scheduler)
+        if sketch is None:
+            return (base.referring_pipe if is_shown else base.drawing_pipe)(settings.scheduler)
+        return (base.referring_redrawing_pipe if is_shown else base.redrawing_pipe)(settings.scheduler)
 
     def _begin(
         self, pipe: Any, sketch: Sketch, scenes: Sequence[Scene], settings: DrawSettings, tell: Telling

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from understudy.bases.catalog import find_family
-from understudy.bases.opening import find_kind
+from understudy.bases.base import Base
+from understudy.bases.catalog import find_base, find_family
+from understudy.bases.fetching.fetch import is_in_the_hub
+from understudy.bases.opening import find_kind, find_kind_in
 from understudy.domain import UserError
 from understudy.drawings.keep import kept_character
 from understudy.drawings.references import rank_references, read_choice, write_choice
@@ -24,13 +26,20 @@ from understudy.runs import Checkpoint, Run
 
 def count_references(recipe: Reference, base: str, notify: Notify = ignore) -> int:
     """How many drawings a base is shown at most; raises `UserError` where it can be shown none."""
-    most = find_kind(find_family(base, notify)).max_references
+    most = _find_kind(base, notify).max_references
     if not most:
         raise UserError(
             f"The base {base!r} cannot be shown drawings: give --base klein, kontext or qwen-edit, or a "
             "folder with FLUX.2 klein, FLUX.1 Kontext or Qwen-Image-Edit."
         )
     return min(recipe.max_references, most)
+
+
+def _find_kind(base: str, notify: Notify) -> type[Base]:
+    """One that is known by name is not fetched for that."""
+    if is_in_the_hub(base):
+        return find_kind(find_family(base, notify))
+    return find_kind_in(find_base(base, notify))
 
 
 def learn(recipe: Reference, run: Run, notify: Notify) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -107,12 +108,7 @@ class LatentStore:
         self.folder = folder
         self.vae = vae
         folder.mkdir(parents=True, exist_ok=True)
-        made_by = folder / "encoder.sha256"
-        digest = _digest(vae)
-        if not made_by.exists():
-            made_by.write_text(digest)
-        if made_by.read_text() != digest:
-            raise ValueError(f"{folder} holds latents of another encoder or mixture: give another folder.")
+        refuse_others(folder, vae, f"scene {STRANGER_SHARE} {NAMED_SHARE} {NUM_NAMED_STRANGERS} {FOR_BASE}")
         self._latents: list[Tensor] = []
         self._weights: list[Tensor] = []
 
@@ -136,8 +132,17 @@ class LatentStore:
         return latents, weights[:, None]
 
 
-def _digest(vae: AutoencoderKL) -> str:
-    found = hashlib.sha256(f"scene {STRANGER_SHARE} {NAMED_SHARE} {NUM_NAMED_STRANGERS} {FOR_BASE}".encode())
+def refuse_others(folder: Path, vae: AutoencoderKL, mixture: str) -> None:
+    """Raise `ValueError` where a folder's latents were made by another encoder, or of another mixture."""
+    made_by, digest = folder / "encoder.sha256", _digest(vae, mixture)
+    if not made_by.exists():
+        made_by.write_text(digest)
+    if made_by.read_text() != digest:
+        raise ValueError(f"{folder} holds latents of another encoder or mixture: give another folder.")
+
+
+def _digest(vae: AutoencoderKL, mixture: str) -> str:
+    found = hashlib.sha256(mixture.encode())
     making = {name: w for name, w in vae.state_dict().items() if name.startswith(("encoder.", "quant_conv."))}
     for name, tensor in sorted(making.items()):
         found.update(name.encode())
@@ -145,24 +150,35 @@ def _digest(vae: AutoencoderKL) -> str:
     return found.hexdigest()
 
 
-@torch.no_grad()
-def make_shard(path: Path, index: int, vae: AutoencoderKL, batch: int = 16) -> None:
+def make_shard(path: Path, index: int, vae: AutoencoderKL) -> None:
     """Paint and encode the pictures of one shard."""
+    encode_scenes((painted(number) for number in range(index * SHARD, (index + 1) * SHARD)), vae, path)
+
+
+@torch.no_grad()
+def encode_scenes(scenes: Iterable[Painted], vae: AutoencoderKL, path: Path, batch: int = 16) -> None:
+    """Write scenes as `latents` (N, C, h, w) and loss `weights` (N, h, w) in bfloat16, all or nothing."""
     latents, weights = [], []
-    for start in range(index * SHARD, (index + 1) * SHARD, batch):
-        scenes = [painted(number) for number in range(start, start + batch)]
+    for some in batched(scenes, batch):
         images = (
-            torch.from_numpy(np.stack([scene.pixels for scene in scenes])).permute(0, 3, 1, 2).float() / 127.5
+            torch.from_numpy(np.stack([scene.pixels for scene in some])).permute(0, 3, 1, 2).float() / 127.5
             - 1
         )
         mean = vae.encode(images.contiguous(memory_format=torch.channels_last)).latent_dist.mean
         latents.append((mean * vae.config.scaling_factor).to(torch.bfloat16))
         weights.append(
-            torch.stack([cell_weights(scene, mean.shape[-1]) for scene in scenes]).to(torch.bfloat16)
+            torch.stack([cell_weights(scene, mean.shape[-1]) for scene in some]).to(torch.bfloat16)
         )
     part = path.with_suffix(".part")
     save_file({"latents": torch.cat(latents).contiguous(), "weights": torch.cat(weights)}, part)
     part.replace(path)
+
+
+def batched(scenes: Iterable[Painted], batch: int) -> Iterator[list[Painted]]:
+    """As `itertools.batched`, which Python 3.11 has not."""
+    rest = iter(scenes)
+    while some := list(islice(rest, batch)):
+        yield some
 
 
 def cell_weights(scene: Painted, cells: int) -> Tensor:

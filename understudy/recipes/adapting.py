@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from understudy.recipes.drawing import MAX_REFERENCES
 from understudy.recipes.knobs import USUAL
 from understudy.recipes.tuning import ReadsAnew
 
@@ -24,6 +25,7 @@ _AS_THE_STUDY: Mapping[str, object] = {
     "views": 1,
     "caption_dropout": 0.0,
     "background_weight": 1.0,
+    "references": 0,
 }
 """What the study took from diffusers' scripts, or does not have at all. Its 512 pixels and its 16-bit numbers
 are a base's and a machine's own here."""
@@ -64,6 +66,10 @@ class Adapting(ReadsAnew):
 
     targets: tuple[Target, ...] = Field(("attention", "feed-forward", "convolutions", "time"), min_length=1)
     """The layers that are adapted; cross-attention is the part of attention that reads the words."""
+
+    references: int = Field(MAX_REFERENCES, ge=0, le=MAX_REFERENCES)
+    """Up to so many of the other drawings the base is shown beside each that it learns from, and of all of
+    them beside each prompt, if it was trained for that, as the embedded base was."""
 
     pull: float = Field(0.0, ge=0)
     """Holds the weights near the base's, instead of class pictures: 0 takes these and does not, more
