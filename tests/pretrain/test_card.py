@@ -5,6 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.toy_base import WIDTH, make_toy_base
+from understudy.bases.drawing_encoder import DrawingEncoder
+from understudy.bases.layouts import DRAWING_ENCODER
+from understudy.pretrain import card
 from understudy.pretrain.card import draw_curves, forget_origin, read_log, write_card
 from understudy.pretrain.exam import questions, sheet
 from understudy.world.captions import parse
@@ -52,3 +60,29 @@ def test_no_path_of_the_maker_is_shipped(tmp_path: Path) -> None:
     config.write_text(json.dumps({"_name_or_path": "somewhere", "sample_size": 12}))
     forget_origin(tmp_path)
     assert json.loads(config.read_text()) == {"sample_size": 12}
+
+
+def test_all_of_a_base_is_shipped_in_half_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, state, out = make_toy_base(tmp_path / "base"), tmp_path / "state", tmp_path / "out"
+    DrawingEncoder(in_channels=4, cells=8, width=16, text_width=WIDTH).save_pretrained(base / DRAWING_ENCODER)
+    state.mkdir()
+    (state / "log.jsonl").write_text(json.dumps({"step": 50, "loss": 0.5}))
+    (tmp_path / "exam.json").write_text(json.dumps({"mean": 0.5}))
+    asked = [
+        "--base",
+        base,
+        "--denoiser",
+        state,
+        "--batch",
+        "2",
+        "--exam",
+        tmp_path / "exam.json",
+        "--out",
+        out,
+    ]
+    monkeypatch.setattr("sys.argv", ["card", *map(str, asked)])
+    card.main()
+    for part in ("unet", "vae", DRAWING_ENCODER):
+        weights = [load_file(path) for path in (out / part).glob("*.safetensors")]
+        assert weights
+        assert all(tensor.dtype == torch.bfloat16 for one in weights for tensor in one.values())

@@ -13,6 +13,8 @@ import matplotlib
 import torch
 from diffusers import StableDiffusionPipeline
 
+from understudy.bases.drawing_encoder import DrawingEncoder
+from understudy.bases.layouts import DRAWING_ENCODER
 from understudy.bases.prompting import PROMPTING_FILE, Default, Prompting
 from understudy.pretrain.tokenizer import save_tokenizer
 from understudy.world.phrases import PHRASES
@@ -137,6 +139,9 @@ def main() -> None:
     shutil.rmtree(draft, ignore_errors=True)
     pipe = StableDiffusionPipeline.from_pretrained(args.base, safety_checker=None, torch_dtype=torch.bfloat16)
     pipe.save_pretrained(draft, max_shard_size=SHARD_SIZE)
+    if (args.base / DRAWING_ENCODER).is_dir():
+        encoder = DrawingEncoder.from_pretrained(args.base / DRAWING_ENCODER, torch_dtype=torch.bfloat16)
+        encoder.save_pretrained(draft / DRAWING_ENCODER)
     save_tokenizer(pipe.tokenizer, draft / "tokenizer")
     (draft / PROMPTING_FILE).write_text(PROMPTING.model_dump_json(indent=2) + "\n", encoding="utf-8")
     forget_origin(draft)
