@@ -68,7 +68,7 @@ def test_a_base_that_looks_at_drawings_learns_by_name_as_its_family_does(
     name: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toy = make_toy(name, tmp_path)
-    monkeypatch.setattr(recommended, "find_base", lambda base, notify: toy)
+    monkeypatch.setattr(recommended, "fetch_configs", lambda base, notify: toy)
     for method in TRAINING:
         assert suited_knobs(method, name) == recommended_knobs(name, method)
     assert suited_knobs("dreambooth-lora", name)["targets"] == ("attention",)

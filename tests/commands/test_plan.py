@@ -10,9 +10,11 @@ import torch
 
 from tests.bases.true_shapes import write_sdxl
 from understudy.bases.choosing.known import KnownBase, find_known
+from understudy.bases.fetching import fetch
 from understudy.cli import run_command
 from understudy.domain import UserError
 from understudy.events import Notify
+from understudy.hub import Hub
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +57,7 @@ def test_an_8_gib_card_learns_sdxl_with_checkpointing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_sdxl(tmp_path / "sdxl")
-    monkeypatch.setattr(
-        "understudy.methods.computing.learning_plans.fetch_texts", lambda known, notify: folder
-    )
+    monkeypatch.setattr(fetch, "fetch_texts", lambda known, notify, hub: folder)
     asked = ["plan", "--base", "sdxl", "--memory-gib", "7.5", "--quantization", "none", "--json"]
     assert run_command(asked) == 0
     found = json.loads(capsys.readouterr().out)
@@ -87,10 +87,10 @@ def test_what_is_asked_for_is_all_that_is_shown(toy_base: Path, capsys: pytest.C
 def test_a_base_whose_configs_are_not_at_hand_has_kept_figures(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(known: KnownBase, notify: Notify) -> Path:
+    def refuse(known: KnownBase, notify: Notify, hub: Hub) -> Path:
         raise UserError("The Hub cannot be reached: try again later.")
 
-    monkeypatch.setattr("understudy.methods.computing.learning_plans.fetch_texts", refuse)
+    monkeypatch.setattr(fetch, "fetch_texts", refuse)
     assert run_command(["plan", "--base", "flux", "--memory-gib", "24"]) == 0
     out, err = capsys.readouterr()
     known = find_known("flux")
@@ -107,6 +107,9 @@ def test_a_base_whose_configs_are_not_at_hand_has_kept_figures(
     assert "The Hub cannot be reached" in err
     assert run_command(["plan", "--base", "flux", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kept"] is True
+    # What the family cannot learn is said without its configs.
+    assert run_command(["plan", "--base", "zimage", "--method", "textual-inversion"]) == 2
+    assert "learns no new word" in capsys.readouterr().err
     # Of other knobs nothing is kept.
     assert run_command(["plan", "--base", "flux", "--batch", "2"]) == 2
     assert "The Hub cannot be reached" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from tests.bases.plain_drawing import difference, draw_plainly
 from tests.bases.toys import make_toy
 from tests.toy_character import make_character, make_recipe
 from understudy import draw, on_another_base
+from understudy.bases import catalog
 from understudy.bases.hollow import open_hollow
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
@@ -147,13 +148,19 @@ def test_words_of_two_readers_are_told_by_name(tmp_path: Path) -> None:
         on_another_base(run, str(wider))
 
 
-def test_a_family_is_refused_before_anything_is_fetched(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_is_refused_before_anything_is_fetched(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fetch(*rest: object) -> Path:
         raise AssertionError("it was fetched")
 
     monkeypatch.setattr(another_base, "find_base", fetch)
     with pytest.raises(UserError, match="is of the family flux2"):
         on_another_base(run, "klein")
+    toy = make_toy("zimage", tmp_path)
+    monkeypatch.setattr(catalog, "fetch_configs", lambda name, notify: toy)
+    with pytest.raises(UserError, match="is of the family zimage"):
+        on_another_base(run, "somebody/zimage")
 
 
 @pytest.mark.parametrize("knobs", [{"adapter": "lokr"}, {"adapter": "oft"}])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.bases.choosing.known import find_known
-from understudy.bases.fetching.fetch import fetch_base, is_in_the_hub
+from understudy.bases.fetching.fetch import fetch_base, fetch_configs, is_in_the_hub
 from understudy.bases.fetching.hashing import hash_file
 from understudy.bases.fetching.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
 from understudy.bases.fetching.packaged import PACKAGED
@@ -33,14 +33,14 @@ def find_base(name: str, notify: Notify = ignore) -> Path:
 
 
 def find_family(name: str, notify: Notify = ignore) -> Family:
-    """Of which family a base is; one that is known by name is not fetched for that.
+    """Of which family a base is; of one that is not known by name the configs are fetched for that.
 
     Raises `UserError` as `find_base` does.
     """
     known = find_known(name)
     if known is not None and is_in_the_hub(name):
         return known.family
-    return read_layout(find_base(name, notify)).family
+    return read_layout(fetch_configs(name, notify)).family
 
 
 def read_layout(folder: Path) -> Layout:

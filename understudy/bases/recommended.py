@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from understudy.bases.catalog import find_base, read_layout
+from understudy.bases.catalog import read_layout
 from understudy.bases.choosing.known import find_known
-from understudy.bases.fetching.fetch import find_on_disk
+from understudy.bases.fetching.fetch import fetch_configs, find_on_disk
 from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.few_step import FewStep, find_few_step
 from understudy.bases.layouts import Family
@@ -110,8 +110,8 @@ def recommended_knobs(family: Family, method: str) -> Knobs:
 def suited_knobs(method: str, base: object, notify: Notify = ignore) -> Knobs:
     """The recommended knobs for a base, by its name or folder; none for the one that comes with the package.
 
-    One that is not known by name is fetched, as only its files say what it is. Raises `UserError` as
-    `find_base` does, and for a base that is good for drawing only.
+    Of one that is not known by name the configs are fetched, as only they say what it is. Raises `UserError`
+    as `fetch_configs` does, and for a base that is good for drawing only.
     """
     known = find_known(str(base))
     if known is not None and not known.learns and method in TRAINING:
@@ -119,7 +119,7 @@ def suited_knobs(method: str, base: object, notify: Notify = ignore) -> Knobs:
             f"{known.name} is for drawing alone, learning would undo what makes it fast: "
             "learn on another (see understudy bases)."
         )
-    family = _find_family(base, partial(find_base, notify=notify))
+    family = _find_family(base, partial(fetch_configs, notify=notify))
     if family is None:
         return _SMALL_REFERENCE if method == "reference" else {}
     return recommended_knobs(family, method)

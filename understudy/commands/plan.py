@@ -46,13 +46,15 @@ def plan(
     """Say how much memory learning takes.
 
     All ways to compute, from the fastest to the most frugal, in GiB of a graphics card's memory; learn takes
-    the first that fits. Nothing is learned, and of a base known by name only the configs are fetched; where
-    they cannot be, the figures are those that come with understudy.
+    the first that fits. Nothing is learned, and of a base only the configs are fetched; where they cannot be,
+    the figures of one known by name are those that come with understudy.
     """
     from understudy.bases.choosing.known import find_known
+    from understudy.bases.fetching.fetch import fetch_configs
     from understudy.domain import UserError
-    from understudy.methods.computing.learning_plans import find_configs, find_free_bytes, preview_plans
+    from understudy.methods.computing.learning_plans import find_free_bytes, preview_plans
     from understudy.methods.computing.plans import say
+    from understudy.methods.refusing import check_family
     from understudy.options import make_recipe
     from understudy.recipes import Finetune
     from understudy.terminal import listening
@@ -62,8 +64,9 @@ def plan(
     free = find_free_bytes() if memory_gib is None else int(memory_gib * GIB)
     known = find_known(recipe.base)
     with listening() as notify:
+        check_family(recipe, notify)
         try:
-            folder = find_configs(recipe.base, notify)
+            folder = fetch_configs(recipe.base, notify)
         except UserError as error:
             named = given(**knobs, preset=preset).keys() - {"base"}
             if known is None or named or processes > 1 or method not in KEPT_FOR:

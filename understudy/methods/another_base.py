@@ -9,7 +9,6 @@ from pathlib import Path
 from torch import nn
 
 from understudy.bases.catalog import find_base, find_family, hash_base, name_base, read_layout
-from understudy.bases.choosing.known import find_known
 from understudy.bases.fetching.safetensors_header import Header, read_header
 from understudy.bases.hollow import open_hollow
 from understudy.bases.layouts import Family
@@ -59,11 +58,8 @@ def on_another_base(run: StrPath, name: str, notify: Notify = ignore) -> Run:
         raise UserError(
             f"Only LoRA is drawn on another base, and {opened.folder} learned none: leave --base out."
         )
-    family, known = find_family(own, notify), find_known(name)
-    if known is not None:
-        _check_family(family, known.family, name)  # before it is fetched
+    _check_family(find_family(own, notify), find_family(name, notify), name)  # before it is fetched
     folder = find_base(name, notify)
-    _check_family(family, read_layout(folder).family, name)
     found = hash_base(folder)
     if found == opened.manifest.base_sha256:
         return opened

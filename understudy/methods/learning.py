@@ -20,7 +20,7 @@ from understudy.events import Note, Notify, ignore
 from understudy.footprint import measuring
 from understudy.launched import count_launched
 from understudy.methods.computing.fused_backward import refuse_several
-from understudy.methods.computing.learning_plans import plan_learning
+from understudy.methods.computing.learning_plans import check_before_fetching, plan_learning
 from understudy.methods.computing.planning import choose_plan, list_versions, note_other_versions
 from understudy.methods.computing.plans import Choice
 from understudy.methods.computing.processes import Processes, Released, copied, joining
@@ -43,7 +43,16 @@ from understudy.recipes import (
     ScratchDiffusion,
     TextualInversion,
 )
-from understudy.runs import MANIFEST_FILE, Manifest, Run, StrPath, begin_run, open_run, record_drawings
+from understudy.runs import (
+    MANIFEST_FILE,
+    Manifest,
+    Run,
+    StrPath,
+    begin_run,
+    check_run,
+    open_run,
+    record_drawings,
+)
 
 
 def learn(
@@ -74,6 +83,9 @@ def learn(
         if not processes.is_first:
             _follow(character, recipe, Path(run), processes, described)
             return Run(Path(run))
+        check_run(run, recipe)
+        if isinstance(recipe, Finetune) and not _is_begun(run):
+            check_before_fetching(recipe, device, notify)
         folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base, notify)
         choice = find_plan(run, recipe, folder, device, notify)
         manifest = make_manifest(character, recipe, folder, choice)
@@ -134,7 +146,7 @@ def find_plan(
     num_together: int = 1,
 ) -> Choice:
     """The plan that the run was begun with, or a new one; `folder` is where its base lies."""
-    if (Path(run) / MANIFEST_FILE).is_file():
+    if _is_begun(run):
         begun = open_run(run).manifest
         if begun.plan.fused_backward and count_launched() > 1:
             raise refuse_several()
@@ -142,6 +154,11 @@ def find_plan(
     if folder is not None and isinstance(recipe, Finetune):
         return plan_learning(recipe, folder, device, notify, num_together)
     return Choice(choose_plan(folder, device))
+
+
+def _is_begun(run: StrPath) -> bool:
+    """Whether the run has a plan already."""
+    return (Path(run) / MANIFEST_FILE).is_file()
 
 
 def make_manifest(character: Character, recipe: Recipe, folder: Path | None, choice: Choice) -> Manifest:

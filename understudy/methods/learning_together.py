@@ -17,6 +17,7 @@ from understudy.domain import Character, UserError
 from understudy.drawings.keep import keep_drawings
 from understudy.events import Notify, ignore
 from understudy.footprint import measuring
+from understudy.methods.computing.learning_plans import check_before_fetching
 from understudy.methods.computing.planning import note_other_versions
 from understudy.methods.computing.processes import refuse_several
 from understudy.methods.learning import find_plan, make_manifest
@@ -24,7 +25,7 @@ from understudy.methods.loop import has_learned
 from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import DreamBoothLora
-from understudy.runs import Run, StrPath, begin_run
+from understudy.runs import Run, StrPath, begin_run, check_run
 
 Folder = TypeVar("Folder", bound=StrPath)
 
@@ -59,6 +60,9 @@ def learn_together(
         knobs = ", ".join(sorted(together.OWN_KNOBS))
         raise UserError(f"Only {knobs} may differ in what is learned together: learn the others alone.")
     check_family(first, notify)
+    for folder, recipe in zip(folders, recipes.values(), strict=True):
+        check_run(folder, recipe)
+    check_before_fetching(first, device, notify)
     base = find_base(first.base, notify)
     choice = find_plan(folders[0], first, base, device, notify, len(folders))
     # The batch of all is large enough to be shared between threads, which that of one is not.

@@ -10,7 +10,7 @@
 Every file appears whole or not at all: it is written beside its place, flushed to the disk, then renamed.
 """
 
-from understudy.runs.beginning import begin_run
+from understudy.runs.beginning import begin_run, check_run
 from understudy.runs.checkpoints import CHECKPOINT_FILE, STATE_FILE, Checkpoint
 from understudy.runs.folder import JUDGED_FILE, LOCK_FILE, LOG_FILE, VERDICTS_FILE, Run, StrPath, open_run
 from understudy.runs.manifest import MANIFEST_FILE, DrawingRecord, Manifest, Plan, record_drawings
@@ -31,6 +31,7 @@ __all__ = [
     "Run",
     "StrPath",
     "begin_run",
+    "check_run",
     "hash_file",
     "locked",
     "make_folder",

@@ -13,6 +13,18 @@ from understudy.runs.folder import LOCK_FILE, RECIPE_FILE, Run, StrPath
 from understudy.runs.manifest import MANIFEST_FILE, DrawingRecord, Manifest
 from understudy.runs.writing import clear_drafts, locked, make_folder, write_whole
 
+Difference = tuple[str, object, object]
+"""What differs, before and now."""
+
+
+def check_run(folder: StrPath, recipe: Recipe) -> None:
+    """Raise `UserError` where no run by `recipe` can be begun in `folder` or gone on with, as far as that is
+    known before its base is there."""
+    run = Run(Path(folder))
+    _refuse_other_folders(run.folder)
+    if (run.folder / MANIFEST_FILE).is_file():
+        _refuse_first(run, _other_knobs(run, recipe))
+
 
 @contextmanager
 def begin_run(folder: StrPath, recipe: Recipe, manifest: Manifest) -> Iterator[Run]:
@@ -65,11 +77,7 @@ def _refuse_other_folders(folder: Path) -> None:
 
 
 def _refuse_differences(run: Run, recipe: Recipe, manifest: Manifest) -> None:
-    for what, before, now in _differences(run, recipe, manifest):
-        raise UserError(
-            f"{run.folder} was begun with {what} {before}, not {now}: "
-            "give the same again, or another folder for the new run."
-        )
+    _refuse_first(run, _differences(run, recipe, manifest))
     if run.manifest.drawings != manifest.drawings:
         told = _compare(run.manifest.drawings, manifest.drawings)
         raise UserError(
@@ -78,8 +86,15 @@ def _refuse_differences(run: Run, recipe: Recipe, manifest: Manifest) -> None:
         )
 
 
-def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple[str, object, object]]:
-    """(what, before, now) of everything that going on does not allow."""
+def _refuse_first(run: Run, differences: Iterator[Difference]) -> None:
+    for what, before, now in differences:
+        raise UserError(
+            f"{run.folder} was begun with {what} {before}, not {now}: "
+            "give the same again, or another folder for the new run."
+        )
+
+
+def _other_knobs(run: Run, recipe: Recipe) -> Iterator[Difference]:
     old, new = run.recipe.model_dump(), recipe.model_dump()
     if old["method"] != new["method"]:
         yield "method", old["method"], new["method"]
@@ -88,6 +103,11 @@ def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[tuple
         longer = knob == "steps" and new[knob] >= before
         if new[knob] != before and not longer and knob != "base":  # whose hash decides
             yield knob, before, new[knob]
+
+
+def _differences(run: Run, recipe: Recipe, manifest: Manifest) -> Iterator[Difference]:
+    """Everything that going on does not allow."""
+    yield from _other_knobs(run, recipe)
     begun = run.manifest
     if begun.name != manifest.name:
         yield "the name", begun.name, manifest.name

@@ -18,8 +18,8 @@ from understudy.bases.fetching.needed_files import (
     what_is_missing,
 )
 from understudy.bases.fetching.packaged import PACKAGED
-from understudy.bases.fetching.single_file import PICKLES
-from understudy.bases.layouts import LAYOUTS
+from understudy.bases.fetching.single_file import PICKLES, recognise
+from understudy.bases.layouts import LAYOUTS, find_layout, find_other_part
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.hub import Hub, Listing, download, find_cached, is_repository, list_files
@@ -77,20 +77,28 @@ def fetch_vae(known: KnownBase, notify: Notify = ignore, hub: Hub = OWN) -> Path
     return download(listing, files, hub, f"fetching {repository}", notify)
 
 
+def fetch_configs(name: str, notify: Notify = ignore, hub: Hub = OWN) -> Path:
+    """A folder with at least all but the weights, a few MB, of a base as in `fetch_base`.
+
+    So that what can be said of a base is said before its weights are fetched. Of one file they are those of
+    the known base that it is a kind of. Raises `UserError` as `fetch_base` does.
+    """
+    here = find_on_disk(name, hub)
+    if here is not None:
+        return here
+    known, path = find_known(name), Path(name).expanduser()
+    if known is not None and is_in_the_hub(name):
+        return fetch_texts(known, notify, hub)
+    if path.is_dir():
+        return _whole(path, OPTIONAL)
+    if path.suffix.lower() in (".safetensors", *PICKLES):
+        return fetch_texts(recognise(path), notify, hub)
+    return _fetch_texts(_read_repository(name), hub, notify)
+
+
 def fetch_texts(known: KnownBase, notify: Notify = ignore, hub: Hub = OWN) -> Path:
-    """A folder with at least all of a base but its weights, which is a few MB."""
-    whole = find_fetched(known, hub)
-    if whole is not None:
-        return whole
-    try:
-        listing = list_files(known.repository, hub)
-    except UserError:
-        texts = _find_whole(known.repository, hub, but_weights=True)
-        if texts is None:
-            raise
-        return texts
-    files = choose_texts(listing.files, _fetch_index(listing, hub))
-    return download(listing, files, hub, f"fetching the configs of {known.repository}", notify)
+    """The same of a known base."""
+    return find_fetched(known, hub) or _fetch_texts(known.repository, hub, notify)
 
 
 def find_fetched(known: KnownBase, hub: Hub = OWN) -> Path | None:
@@ -142,6 +150,18 @@ def _fetch_repository(repository: str, hub: Hub, notify: Notify) -> Path:
     return _whole(download(listing, files, hub, f"fetching {repository}", notify))
 
 
+def _fetch_texts(repository: str, hub: Hub, notify: Notify) -> Path:
+    try:
+        listing = list_files(repository, hub)
+    except UserError:
+        texts = _find_whole(repository, hub, but_weights=True)
+        if texts is None:
+            raise
+        return texts
+    files = choose_texts(listing.files, _fetch_index(listing, hub))
+    return download(listing, files, hub, f"fetching the configs of {repository}", notify)
+
+
 def _fetch_index(listing: Listing, hub: Hub) -> Mapping[str, object]:
     index = [file for file in listing.files if file.path == INDEX_FILE]
     if not index:
@@ -149,7 +169,20 @@ def _fetch_index(listing: Listing, hub: Hub) -> Mapping[str, object]:
             f"{listing.repository} is no base in diffusers' layout ({INDEX_FILE} is missing): give a "
             "repository that is, or fetch its .safetensors file yourself and give that."
         )
-    return read_index(download(listing, index, hub, "", ignore) / INDEX_FILE)
+    found = read_index(download(listing, index, hub, "", ignore) / INDEX_FILE)
+    _refuse_unknown(listing.repository, found)
+    return found
+
+
+def _refuse_unknown(repository: str, index: Mapping[str, object]) -> None:
+    """As `catalog.read_layout` does of a folder, before tens of GB are fetched."""
+    layout = find_layout(index)
+    other = "" if layout is None else find_other_part(layout, index)
+    if layout is None or other:
+        has = f"{INDEX_FILE} has another {other}" if other else f"it is a {index.get('_class_name')}"
+        raise UserError(
+            f"{repository} is no base of a known family ({has}): choose another, understudy bases lists them."
+        )
 
 
 def _find_whole(repository: str, hub: Hub, but_weights: bool = False) -> Path | None:

@@ -113,6 +113,12 @@ def word_readers(folder: Path) -> list[str]:
     return [part for part in parts if (folder / part).is_dir()]
 
 
+def count_all_weights(folder: Path) -> int:
+    """How many weights all parts of a base have together."""
+    parts = {*word_readers(folder), *read_layout(folder).weighted}
+    return sum(count_weights(folder, part) for part in parts)
+
+
 def count_weights(folder: Path, part: str) -> int:
     """How many weights a part of a base has, as its files' headers say, or, without files, its config."""
     variant = variant_of(folder)

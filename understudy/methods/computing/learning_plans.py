@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from understudy.bases.catalog import find_base, read_layout
-from understudy.bases.choosing.known import find_known
-from understudy.bases.fetching.fetch import fetch_texts
+from understudy.bases.base import DTYPES
+from understudy.bases.catalog import read_layout
+from understudy.bases.fetching.fetch import fetch_configs, find_on_disk
 from understudy.bases.hollow import open_hollow
 from understudy.bases.opening import find_kind
 from understudy.bases.quantizing import MODULES, check_quantization, find_usable
@@ -17,7 +17,7 @@ from understudy.domain import UserError
 from understudy.events import Note, Notify
 from understudy.launched import count_launched
 from understudy.methods.computing.compiled_gradients import LostGradients
-from understudy.methods.computing.forecast import Forecast, Forecaster
+from understudy.methods.computing.forecast import Forecast, Forecaster, count_all_weights
 from understudy.methods.computing.fused_backward import check_fused
 from understudy.methods.computing.graphs import NotCaptured, why_not
 from understudy.methods.computing.host_copies import copies_from_host
@@ -47,15 +47,10 @@ def plan_learning(
     adapters learn at once. Raises `UserError` where nothing fits, before anything long begins.
     """
     is_large = not is_small(folder)
-    first = choose_plan(folder, device, recipe.precision)
-    usable = find_usable(first.device)
-    _check_shards(recipe, count_launched())
-    check_fused(recipe, first.precision, count_launched())
-    if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
-        check_quantization(recipe.quantization, usable)
-    first = first.model_copy(update={"offload": "encoders" if is_large else "none"})
+    first = _begin(recipe, folder, device)
     if not (is_large and first.device.startswith("cuda")):
-        plan = list_plans(first, recipe, Machine(0, usable, False, count_launched()))[0]
+        machine = Machine(0, find_usable(first.device), False, count_launched())
+        plan = list_plans(first, recipe, machine)[0]
         reason = _why_uncaptured(plan, recipe, folder, is_large, num_together)
         _tell_uncaptured(reason, recipe, notify)
         return Choice(plan.model_copy(update={"captured": not reason}))
@@ -73,6 +68,39 @@ def plan_learning(
         _tell_uncaptured(reason or why_not(choice.plan, recipe) or "that did not fit", recipe, notify)
     notify(Note(describe(choice, machine)))
     return choice
+
+
+def check_before_fetching(recipe: Finetune, device: str, notify: Notify) -> None:
+    """Raise `UserError` for what this machine lacks to learn on a base, before its weights are fetched.
+
+    Where nothing fits the graphics card that says what would; on a processor a note says what comes.
+    """
+    here = find_on_disk(recipe.base)
+    folder = here or fetch_configs(recipe.base, notify)
+    first = _begin(recipe, folder, device)
+    if is_small(folder):
+        return
+    if first.device == "cpu":
+        whole = DTYPES[first.precision].itemsize * count_all_weights(folder) / GIB
+        there = f"in {first.precision}, slowly, and takes {whole:.0f} GiB of the machine's memory or more"
+        notify(Note(f"Without a graphics card {recipe.base} learns on the processor {there}."))
+    elif here is None and first.device.startswith("cuda"):  # else the dry step says it soon enough
+        machine = replace(find_machine(first.device, folder), compiles=False)
+        try:
+            forecast = Forecaster(folder, recipe, machine.processes)
+            pick(list_plans(first, recipe, machine), machine, forecast, lambda plan: 0)
+        except TooSmall as small:
+            raise refuse_all(small, machine, recipe, folder, first) from None
+
+
+def _begin(recipe: Finetune, folder: Path, device: str) -> Plan:
+    """What all plans for the base in `folder` begin from; raises `UserError` for what cannot be here."""
+    first = choose_plan(folder, device, recipe.precision)
+    _check_shards(recipe, count_launched())
+    check_fused(recipe, first.precision, count_launched())
+    if isinstance(recipe, LearnsWord) and recipe.quantization != "auto":
+        check_quantization(recipe.quantization, find_usable(first.device))
+    return first.model_copy(update={"offload": "none" if is_small(folder) else "encoders"})
 
 
 def _why_uncaptured(plan: Plan, recipe: Finetune, folder: Path, is_large: bool, num_together: int) -> str:
@@ -125,12 +153,6 @@ def preview_plans(
         if plan.readers == "device" or said.peak < found[-1].forecast.peak:  # else it only takes longer
             found.append(Preview(plan, said, None if memory_bytes is None else said.peak <= machine.budget))
     return found
-
-
-def find_configs(name: str, notify: Notify) -> Path:
-    """A folder with at least the configs of a base; of one that is known by name no weights are fetched."""
-    known = find_known(name)
-    return find_base(name, notify) if known is None else fetch_texts(known, notify)
 
 
 def find_free_bytes() -> int | None:

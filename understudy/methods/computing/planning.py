@@ -57,8 +57,11 @@ def choose_plan(
 
 
 def is_small(base: Path) -> bool:
-    """Whether the base in a folder is so small that nothing about its memory needs a plan."""
-    return count_weight_bytes(base) < SMALL_BASE_BYTES
+    """Whether the base in a folder is so small that nothing about its memory needs a plan.
+
+    One whose weights are not there yet is taken for a large one.
+    """
+    return 0 < count_weight_bytes(base) < SMALL_BASE_BYTES
 
 
 def has_compiler(folder: Path) -> bool:
