@@ -21,6 +21,7 @@ from understudy.bases.choosing.memory import (
     download_gb,
     estimate_drawing,
     forecast_learning,
+    list_drawing_plans,
 )
 from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.layouts import Family
@@ -120,7 +121,7 @@ def test_forecasts_are_near_what_others_measured(size: sizes.Size, plan: Learnin
 @pytest.mark.parametrize("base", KNOWN, ids=lambda base: base.name)
 def test_more_frugal_plans_take_less(base: KnownBase) -> None:
     learning = {plan: forecast_learning(base.size, plan) for plan in LEARNING_PLANS}
-    drawing = [estimate_drawing(base.size, plan) for plan in DRAWING_PLANS]
+    drawing = [estimate_drawing(base.size, plan) for plan in list_drawing_plans(base.family)]
     for weights in ("bf16", "int8", "nf4"):
         held = [gib for plan, gib in learning.items() if plan.weights == weights and not plan.by_blocks]
         assert held == sorted(held, reverse=True)

@@ -63,9 +63,9 @@ def test_table_on_a_card_says_how_each_base_fits_it(
     assert run_command(["bases"]) == 0
     out = capsys.readouterr().out
     for said in (
-        "qwen bf16, checkpointing, blocks fetched no",
+        "qwen bf16, checkpointing, blocks fetched bf16, layer by layer",
         "sdxl bf16 bf16",
-        "flux-schnell no no",
+        "flux-schnell no bf16, layer by layer",
         "sdxl CreativeML Open RAIL++-M yes 6.9 2.7-10.4 5.7-8.6",
     ):
         assert said in [" ".join(line.split()) for line in out.splitlines()]

@@ -73,9 +73,12 @@ class Base(DrawingBase):
 
     @property
     def reading_device(self) -> torch.device:
-        """Where the words are read, which may be elsewhere than what else is computed."""
+        """Where the words are read, which may be elsewhere than what else is computed.
+
+        A reader whose layers come one by one is nowhere: each takes its words where it computes.
+        """
         device: torch.device = self.pipe.text_encoder.device
-        return device
+        return torch.device(self.plan.device) if device.type == "meta" else device
 
     @abstractmethod
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from understudy.bases.fetching.fetch import fetch_base, fetch_configs, is_in_the
 from understudy.bases.fetching.hashing import hash_file
 from understudy.bases.fetching.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
 from understudy.bases.fetching.packaged import PACKAGED
+from understudy.bases.fetching.safetensors_header import read_header
 from understudy.bases.layouts import DRAWING_ENCODER, Family, Layout, find_layout, find_other_part
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
@@ -82,6 +84,22 @@ def hash_base(folder: Path) -> str:
 def count_weight_bytes(folder: Path) -> int:
     """How large the weights on the disk are."""
     return sum(path.stat().st_size for path in _base_files(folder) if path.suffix == ".safetensors")
+
+
+def list_weighted(folder: Path) -> list[str]:
+    """The parts of a base that have weights, with those that may be left out where they are not."""
+    layout = read_layout(folder)
+    there = [
+        part for part in layout.optional if not part.startswith("tokenizer") and (folder / part).is_dir()
+    ]
+    return [*layout.weighted, *there]
+
+
+def count_weights(folder: Path, part: str) -> int:
+    """How many weights a part has, as its files' headers say; 0 where there are no files."""
+    variant = variant_of(folder)
+    files = [path for path in (folder / part).glob("*.safetensors") if is_of(path.name, variant)]
+    return sum(prod(entry.shape) for path in files for entry in read_header(path).values())
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:

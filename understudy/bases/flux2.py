@@ -124,12 +124,14 @@ class Flux2Base(Base):
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
-        """Patches (B, 4C, H/2, W/2), evened out by the mean and deviation that the autoencoder knows."""
-        vae = self.pipe.vae
-        found = vae.encode(self._to_encoder(pixels_B3HW)).latent_dist
-        mean, std = (F.pixel_unshuffle(part.float(), PATCH) for part in (found.mean, found.std))
+        """Patches (B, 4C, H/2, W/2), evened out by the mean and deviation that the autoencoder knows.
+
+        Without a deviation of their own, because diffusers' script trains on the means.
+        """
+        found = self.pipe.vae.encode(self._to_encoder(pixels_B3HW)).latent_dist
         middle, spread = self._statistics()
-        return Latents((mean - middle) / spread, std / spread)
+        mean = (F.pixel_unshuffle(found.mean.float(), PATCH) - middle) / spread
+        return Latents(mean, torch.zeros_like(mean))
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from diffusers import FluxKontextPipeline
 from PIL import Image
+from torch import Tensor
 
+from understudy.bases.base import Latents
 from understudy.bases.flux import FluxBase
 from understudy.bases.noising import begin_packed
 from understudy.domain import Pixels
@@ -27,6 +30,11 @@ class KontextBase(FluxBase):
     draws_with = FluxKontextPipeline
     redraws_with = FluxKontextPipeline
     max_references = 4  # on a sheet of two by two each is still half as high as the picture
+
+    def encode_image(self, pixels_B3HW: Tensor) -> Latents:
+        """As FLUX.1's, without a deviation, because diffusers' script for this one trains on the means."""
+        mean = super().encode_image(pixels_B3HW).mean
+        return Latents(mean, torch.zeros_like(mean))
 
     def sizing(self, width: int, height: int) -> dict[str, object]:
         """The pipeline would draw a megapixel in these proportions, unless it is told the area."""

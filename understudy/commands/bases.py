@@ -45,11 +45,11 @@ def bases(as_json: bool) -> None:
 def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
     from understudy.bases.choosing.advice import advise, say_plan
     from understudy.bases.choosing.memory import (
-        DRAWING_PLANS,
         LEARNING_PLANS,
         download_gb,
         estimate_drawing,
         forecast_learning,
+        list_drawing_plans,
     )
 
     base, size = one.base, one.base.size
@@ -78,7 +78,7 @@ def _as_data(one: Here, gpu: Gpu | None) -> Mapping[str, object]:
         "good_at": base.strengths,
         "forecast_gib_to_learn": learning if base.learns else {},
         "estimated_gib_to_draw": {
-            str(plan): round(estimate_drawing(size, plan), 1) for plan in DRAWING_PLANS
+            str(plan): round(estimate_drawing(size, plan), 1) for plan in list_drawing_plans(base.family)
         },
         "learns_here": say_plan(one.learning, gpu),
         "draws_here": say_plan(one.drawing, gpu),
@@ -141,17 +141,17 @@ def _table_of_fit(found: Sequence[Here], gpu: Gpu) -> Table:
 
 def _figures(one: Here) -> tuple[str, ...]:
     from understudy.bases.choosing.memory import (
-        DRAWING_PLANS,
         LEARNING_PLANS,
         download_gb,
         estimate_drawing,
         forecast_learning,
+        list_drawing_plans,
     )
 
     base, size = one.base, one.base.size
     has_condition = base.licence.commercial == "conditions"
     learning = [forecast_learning(size, plan) for plan in LEARNING_PLANS]
-    drawing = [estimate_drawing(size, plan) for plan in DRAWING_PLANS]
+    drawing = [estimate_drawing(size, plan) for plan in list_drawing_plans(base.family)]
     return (
         base.name + "*" * bool(base.gated),
         base.licence.name,

@@ -81,6 +81,11 @@ def plan_drawing(plan: Plan, folder: Path, faster: Faster) -> Plan:
             "The cache first-block needs a denoiser that is a transformer, and this base's is a U-Net: "
             "take --cache taylor, or leave --cache out."
         )
+    by_layers = find_kind(family).draws_by_layers(plan)
+    if by_layers and faster.compile and faster.quantization == "none":
+        raise UserError(
+            "Layers that come one by one are not compiled: add --quantization nf4, or leave out --compile."
+        )
     usable = find_usable(plan.device) - ({"quanto"} if family in READ_NO_QUANTO else set())
     check_quantization(faster.quantization, usable)
     if faster.compile and not (plan.device.startswith("cuda") and has_compiler(folder)):
@@ -90,6 +95,8 @@ def plan_drawing(plan: Plan, folder: Path, faster: Faster) -> Plan:
             "quantization": faster.quantization,
             "quantizer": next((one for one in CAN[faster.quantization] if one in usable), None),
             "compiled": faster.compile,
+            # Quantised, a denoiser that was too large mostly fits, and its layers could not come one by one.
+            "offload": "encoders" if by_layers and faster.quantization != "none" else plan.offload,
         }
     )
 

@@ -14,6 +14,7 @@ from understudy.bases.choosing.memory import (
     LearningPlan,
     estimate_drawing,
     forecast_learning,
+    list_drawing_plans,
 )
 from understudy.bases.fetching.fetch import OWN, find_fetched
 from understudy.hub import Hub
@@ -54,7 +55,8 @@ def fit_drawing(base: KnownBase, gpu: Gpu | None) -> DrawingPlan | None:
         return DRAWING_PLANS[0]
     if gpu is None or not _computes(base, gpu):
         return None
-    fitting = (one for one in DRAWING_PLANS if estimate_drawing(base.size, one) <= gpu.usable_gib)
+    plans = list_drawing_plans(base.family)
+    fitting = (one for one in plans if estimate_drawing(base.size, one) <= gpu.usable_gib)
     return next(fitting, None)
 
 

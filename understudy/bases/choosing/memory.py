@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from understudy.bases.choosing.sizes import Size
+from understudy.bases.layouts import Family
 
 GIB = 2**30
 Weights = Literal["bf16", "int8", "nf4"]
@@ -36,12 +37,13 @@ class LearningPlan:
 
 @dataclass(frozen=True)
 class DrawingPlan:
-    """How frugally to draw, in half precision: all parts on the card at once, or each only while it works."""
+    """How frugally to draw, in half precision: all on the card at once, or each part, or each layer of a
+    transformer, only while it works."""
 
-    at_once: bool
+    comes: Literal["at once", "part by part", "layer by layer"]
 
     def __str__(self) -> str:
-        return "bf16" if self.at_once else "bf16, part by part"
+        return "bf16" if self.comes == "at once" else f"bf16, {self.comes}"
 
 
 LEARNING_PLANS = (
@@ -57,8 +59,15 @@ LEARNING_PLANS = (
     LearningPlan("bf16", "whole", by_blocks=True),
 )
 """In the planner's order, the fastest first."""
-DRAWING_PLANS = (DrawingPlan(at_once=True), DrawingPlan(at_once=False))
+DRAWING_PLANS = (DrawingPlan("at once"), DrawingPlan("part by part"), DrawingPlan("layer by layer"))
 """The fastest first."""
+LAYER_GIB = 1.1
+"""The largest layer of all is the table of words of Qwen-Image's reader."""
+
+
+def list_drawing_plans(family: Family) -> tuple[DrawingPlan, ...]:
+    """Those by which a family draws: a U-Net comes whole."""
+    return DRAWING_PLANS[:2] if family in ("sd1", "sdxl") else DRAWING_PLANS
 
 
 def forecast_learning(size: Size, plan: LearningPlan) -> float:
@@ -72,8 +81,10 @@ def estimate_drawing(size: Size, plan: DrawingPlan, side_px: int | None = None) 
     area = (side / size.side_px) ** 2
     denoiser, encoders, vae = (weights_gib(part) for part in (size.denoiser, size.encoders, size.vae))
     denoising, decoding = size.drawing_gib * area, size.decoding_gib * area
-    if plan.at_once:
+    if plan.comes == "at once":
         return denoiser + encoders + vae + max(denoising, decoding) + _kernels_gib(side)
+    if plan.comes == "layer by layer":
+        return LAYER_GIB + max(denoising, decoding) + _kernels_gib(side)
     return max(encoders, denoiser + denoising, vae + decoding) + _kernels_gib(side)
 
 

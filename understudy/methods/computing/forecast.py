@@ -8,14 +8,13 @@ for what kernels put aside, and for gaps: `plans.RESERVE` leaves some.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 from pathlib import Path
 
 import torch
 
+from understudy.bases import catalog
 from understudy.bases.catalog import read_layout
-from understudy.bases.fetching.needed_files import is_of, variant_of
-from understudy.bases.fetching.safetensors_header import read_header
 from understudy.bases.hollow import META, make_part
 from understudy.bases.opening import find_kind
 from understudy.bases.placing import AUTOENCODER
@@ -108,23 +107,19 @@ def _count_weights(seen: Seen, plan: Plan, processes: int) -> int:
 
 def word_readers(folder: Path) -> list[str]:
     """The parts that read the prompts."""
-    layout = read_layout(folder)
-    parts = (part for part in (*layout.weighted, *layout.optional) if part.startswith("text_encoder"))
-    return [part for part in parts if (folder / part).is_dir()]
+    return [part for part in catalog.list_weighted(folder) if part.startswith("text_encoder")]
 
 
 def count_all_weights(folder: Path) -> int:
     """How many weights all parts of a base have together."""
-    parts = {*word_readers(folder), *read_layout(folder).weighted}
-    return sum(count_weights(folder, part) for part in parts)
+    return sum(count_weights(folder, part) for part in catalog.list_weighted(folder))
 
 
 def count_weights(folder: Path, part: str) -> int:
     """How many weights a part of a base has, as its files' headers say, or, without files, its config."""
-    variant = variant_of(folder)
-    files = [path for path in (folder / part).glob("*.safetensors") if is_of(path.name, variant)]
-    if files:
-        return sum(prod(entry.shape) for path in files for entry in read_header(path).values())
+    counted = catalog.count_weights(folder, part)
+    if counted:
+        return counted
     with torch.device(META):
         network = make_part(folder, part)
     return sum(weight.numel() for weight in network.parameters())

@@ -12,7 +12,8 @@ from typing import Literal
 import diffusers
 import torch
 
-from understudy.bases.catalog import count_weight_bytes, read_layout
+from understudy.bases.base import DTYPES
+from understudy.bases.catalog import count_weight_bytes, count_weights, list_weighted, read_layout
 from understudy.bases.choosing.known import KNOWN
 from understudy.bases.compiling import find_repeated
 from understudy.domain import UserError
@@ -26,8 +27,8 @@ SMALL_BASE_BYTES = 500_000_000
 """Below this, half precision saves no memory worth its error, and a step is too short to be shared between
 threads: two waited for each other longer than they computed (docs/log.md)."""
 
-TIGHT = 0.7
-"""Share of a card's free memory that a base's weights may take when it draws, all at once."""
+TIGHT, LARGEST = 0.7, 0.85
+"""Shares of a card's free memory that a base's weights may take when it draws: all at once, and one part."""
 
 
 def choose_plan(
@@ -51,8 +52,7 @@ def choose_plan(
         precision = "fp32"
         if base is not None and is_large and on_card:
             precision = _half_of_the_card(base, dares_fp16)
-    is_tight = base is not None and on_card and _is_tight(base, chosen)
-    offload: Offload = "encoders" if is_large and is_tight else "none"
+    offload = _leaves_to_draw(base, chosen, precision) if base and is_large and on_card else "none"
     return Plan(device=chosen, precision=precision, threads=threads, offload=offload, tf32=on_card)
 
 
@@ -84,10 +84,14 @@ def _half_of_the_card(base: Path, dares_fp16: bool) -> Literal["bf16", "fp16"]:
     )
 
 
-def _is_tight(base: Path, device: str) -> bool:
-    """Whether a base's parts should take turns on a card when it draws."""
+def _leaves_to_draw(base: Path, device: str, precision: str) -> Offload:
+    """Whether a base's parts should take turns on a card when it draws, or, where one alone is too large for
+    it, layers."""
     free, _ = torch.cuda.mem_get_info(device)
-    return count_weight_bytes(base) > TIGHT * free
+    if count_weight_bytes(base) <= TIGHT * free:
+        return "none"
+    largest = max(count_weights(base, part) for part in list_weighted(base))
+    return "encoders" if largest * DTYPES[precision].itemsize <= LARGEST * free else "blocks"
 
 
 @contextmanager
