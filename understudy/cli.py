@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ NO_MEMORY = (
     "or smaller pictures, or another base (see understudy bases)."
 )
 FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_IN_WORDS = os.strerror(errno.ENOSPC)
 
 
 class Verbs(click.Group):
@@ -122,6 +124,10 @@ def run_command(arguments: Sequence[str]) -> int:
         # A file that is being written has a draft's name, which tells nobody anything.
         place = file.parent if error.errno in CLOSED and file.name.startswith(".") else file
         return _mistake(f"{place}: {error.strerror}; mend it or give another path.")
+    except Exception as error:
+        if FULL_IN_WORDS not in str(error):  # safetensors has an error of its own for it
+            raise
+        return _mistake("The disk is full: make room on it, and give the same command again.")
     return code if isinstance(code, int) else 0
 
 

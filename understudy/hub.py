@@ -105,7 +105,7 @@ def download(listing: Listing, files: Sequence[HubFile], hub: Hub, phase: str, n
     room for them, before anything is fetched, and where something fails.
     """
     missing = [file for file in files if not find_cached(listing.repository, file.path, hub, listing.commit)]
-    _refuse_full_disk(listing.repository, sum(file.size for file in missing), hub.folder)
+    refuse_full_disk(listing.repository, sum(file.size for file in missing), hub.folder)
     told = _Told(phase, sum(file.size for file in missing), notify)
     token = find_token()
     try:
@@ -137,12 +137,13 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _refuse_full_disk(repository: str, size: int, folder: Path) -> None:
+def refuse_full_disk(name: str, size: int, folder: Path) -> None:
+    """Raise `UserError` where a base of so many bytes has no room in a folder that is there or will be."""
     place = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(place).free
     if size and size + ROOM_LEFT_BYTES > free:
         raise UserError(
-            f"{repository} needs {(size + ROOM_LEFT_BYTES) / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are "
+            f"{name} needs {(size + ROOM_LEFT_BYTES) / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are "
             f"free at {folder}: make room, or set HF_HOME to a folder on a larger disk, then give the same "
             "command again."
         )

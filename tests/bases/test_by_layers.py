@@ -11,6 +11,8 @@ import accelerate
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines.flux import pipeline_flux_kontext
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 
 from tests.bases.few_steps import write_random
 from tests.bases.toys import FAMILIES, at_toy_size, make_toy
@@ -28,6 +30,8 @@ WHOLE = Plan(device="cpu", precision="fp32", threads=1)
 # Another device than "cpu" to the pipelines, which offload nothing on that one.
 BY_LAYERS = WHOLE.model_copy(update={"device": "cpu:0", "offload": "blocks"})
 SETTINGS = DrawSettings(steps=2, guidance=2.0, batch=1)
+SMALL = 64
+"""Side of the pictures that the pipelines look at here, instead of a megapixel."""
 SCENES = (Scene("Pip", 3), Scene("Pip waving", 4, "hands"))
 
 
@@ -47,6 +51,13 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     family: Family = request.param
     with at_toy_size():
         yield make_toy(family, tmp_path / family)
+
+
+@pytest.fixture(autouse=True)
+def looking_at_small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", [(SMALL, SMALL)])
+    for knob in ("CONDITION_IMAGE_SIZE", "VAE_IMAGE_SIZE"):
+        monkeypatch.setattr(pipeline_qwenimage_edit_plus, knob, SMALL**2)
 
 
 @pytest.fixture

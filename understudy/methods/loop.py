@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from understudy.events import Cancelled, Notify, Step
 from understudy.methods.optimizers import MOMENTS, read_moments, write_moments
 from understudy.methods.reviewing import Review, Snapshot, Stop
+from understudy.methods.room import refuse_full_disk
 from understudy.recipes import Learning
 from understudy.runs import STATE_FILE, Checkpoint, Run
 
@@ -153,6 +154,8 @@ def learn_at_once(
     start = common_step([member.run for member in members])
     for member in members:
         _restore(member, start)
+        sizes = {name: tensor.nbytes for name, tensor in member.kept.tensors().items()}
+        refuse_full_disk(member.run, sizes, recipe, start)
 
     averages: list[dict[str, float]] = []
     summed = [_Sums() for _ in members]

@@ -13,6 +13,8 @@ from understudy.domain import UserError
 from understudy.recipes import Finetune
 
 BETA1 = 0.9
+BYTES_OF_MOMENTS = {"adam": 8, "adam-8bit": 2}
+"""What each optimizer keeps of a weight."""
 _NAMES = {
     "exp_avg": "adam_mean",
     "exp_avg_sq": "adam_square",

@@ -12,7 +12,16 @@ Every file appears whole or not at all: it is written beside its place, flushed 
 
 from understudy.runs.beginning import begin_run, check_run
 from understudy.runs.checkpoints import CHECKPOINT_FILE, STATE_FILE, Checkpoint
-from understudy.runs.folder import JUDGED_FILE, LOCK_FILE, LOG_FILE, VERDICTS_FILE, Run, StrPath, open_run
+from understudy.runs.folder import (
+    JUDGED_FILE,
+    LOCK_FILE,
+    LOG_FILE,
+    NUM_STATES_KEPT,
+    VERDICTS_FILE,
+    Run,
+    StrPath,
+    open_run,
+)
 from understudy.runs.manifest import MANIFEST_FILE, DrawingRecord, Manifest, Plan, record_drawings
 from understudy.runs.writing import hash_file, locked, make_folder, write_whole
 
@@ -22,6 +31,7 @@ __all__ = [
     "LOCK_FILE",
     "LOG_FILE",
     "MANIFEST_FILE",
+    "NUM_STATES_KEPT",
     "STATE_FILE",
     "VERDICTS_FILE",
     "Checkpoint",

@@ -33,7 +33,7 @@ from understudy.bases.layouts import Family
 from understudy.bases.schedulers import ZERO_SNR
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
-from understudy.hub import Hub
+from understudy.hub import Hub, refuse_full_disk
 
 PIPELINES = {
     "sd1": diffusers.StableDiffusionPipeline,
@@ -72,6 +72,7 @@ def open_single_file(
     folder = _place(path, hub)
     draft = folder.with_name(f".{folder.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
+    refuse_full_disk(str(path), path.stat().st_size, folder)
     notify(Note(f"Making a base of {path}, in {folder}; this is done once."))
     try:
         if known.family in PIPELINES:
