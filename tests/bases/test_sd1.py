@@ -108,12 +108,20 @@ def test_pickled_weights_are_a_mistake(toy_base: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_base_gets_a_sentence(toy_base: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "damaged"
-    shutil.copytree(toy_base, folder)
-    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
-    with pytest.raises(UserError, match="cannot be loaded") as mistake:
-        open_base(find_base(str(folder)), PLAN)
-    assert "\n" not in str(mistake.value)
+    kept = tmp_path / "models--somebody--toy"
+    for folder, again in (
+        (tmp_path / "damaged", "get it again."),
+        (
+            kept / "snapshots" / "0123",
+            f"remove {kept} and give the same command again, which fetches it anew.",
+        ),
+    ):
+        shutil.copytree(toy_base, folder)
+        (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
+        with pytest.raises(UserError, match="cannot be loaded") as mistake:
+            open_base(find_base(str(folder)), PLAN)
+        assert "\n" not in str(mistake.value)
+        assert str(mistake.value).endswith(again)
 
 
 def test_hash_tells_bases_apart_and_forgives_a_note(toy_base: Path, tmp_path: Path) -> None:

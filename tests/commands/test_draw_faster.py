@@ -12,10 +12,12 @@ from tests.bases.few_steps import make_few_step
 from tests.commands.calling import PROMPT, mistake
 from tests.fake_hub import FakeHub, serving
 from understudy.bases import opening
+from understudy.bases.fetching import adapters
 from understudy.bases.fetching.adapters import fetch_file
 from understudy.bases.few_step import find_few_step
 from understudy.bases.opening import open_base
 from understudy.cli import run_command
+from understudy.domain import UserError
 from understudy.hub import Hub
 from understudy.methods import hastening
 from understudy.provenance import read_record
@@ -65,6 +67,17 @@ def test_one_by_name_is_the_tables_and_is_kept_where_bases_are(
     assert (record["steps"], record["guidance"], record["scheduler"]) == ("4", "1.0", "LCMScheduler")
     assert record["fast_licence"] == "CreativeML Open RAIL++-M"
     assert record["fast_source"] == "latent-consistency/lcm-lora-sdv1-5/pytorch_lora_weights.safetensors"
+
+
+def test_one_that_cannot_be_had_is_said_before_the_base_is_opened(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*asked: object) -> None:
+        raise UserError("The Hub cannot be reached.")
+
+    monkeypatch.setattr(adapters, "list_files", fail)
+    monkeypatch.setattr(opening, "_load", lambda *asked: pytest.fail("it was opened"))
+    assert "The Hub cannot be reached." in mistake(capsys, "draw", run, PROMPT, "--fast", "lcm")
 
 
 def test_a_quantised_base_takes_no_lora_into_its_weights(

@@ -157,10 +157,13 @@ def test_a_family_is_refused_before_anything_is_fetched(
     monkeypatch.setattr(another_base, "find_base", fetch)
     with pytest.raises(UserError, match="is of the family flux2"):
         on_another_base(run, "klein")
-    toy = make_toy("zimage", tmp_path)
-    monkeypatch.setattr(catalog, "fetch_configs", lambda name, notify: toy)
+    toy, other = make_toy("zimage", tmp_path), "somebody/zimage"
+    own = catalog.fetch_configs
+    monkeypatch.setattr(
+        catalog, "fetch_configs", lambda name, notify: toy if name == other else own(name, notify)
+    )
     with pytest.raises(UserError, match="is of the family zimage"):
-        on_another_base(run, "somebody/zimage")
+        on_another_base(run, other)
 
 
 @pytest.mark.parametrize("knobs", [{"adapter": "lokr"}, {"adapter": "oft"}])

@@ -133,9 +133,19 @@ def _load(
         except Exception as error:  # whatever the loaders of four libraries raise for a damaged file
             what = _first_line(error)
             folders = f"{folder}, or its autoencoder in {vae}," if vae else f"{folder}"
-            raise UserError(f"The base in {folders} cannot be loaded ({what}): get it again.") from error
+            raise UserError(
+                f"The base in {folders} cannot be loaded ({what}): {_how_again(folder)}."
+            ) from error
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _how_again(folder: Path) -> str:
+    """What to do about a damaged base: one in the Hub's cache would be found there again."""
+    kept = folder.parent.parent
+    if folder.parent.name == "snapshots" and kept.name.startswith("models--"):
+        return f"remove {kept} and give the same command again, which fetches it anew"
+    return "get it again"
 
 
 def _load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKL:

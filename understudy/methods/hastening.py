@@ -111,6 +111,16 @@ def fuses(faster: Faster, follows_noise: bool = False) -> bool:
     return faster.quantization == "none" if faster.fuse is None else faster.fuse
 
 
+def find_fast(name: str, fast: str, notify: Notify) -> tuple[FewStep, Path]:
+    """A few-step LoRA for the base called `name`, and where it lies, fetched if need be.
+
+    Raises `UserError` for one that there is not, or that cannot be had.
+    """
+    folder = find_base(name, notify)
+    row = find_few_step(fast, name, read_layout(folder).family, folder)
+    return row, row.path or fetch_file(row.repository, row.file, notify)
+
+
 def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
     """Let a base, which already has what was learned on it, draw as `faster` says; `name` is the base's.
 
@@ -119,9 +129,7 @@ def hasten(base: Base, name: str, faster: Faster, notify: Notify) -> Hastened:
     facts: dict[str, str] = {}
     turns = None
     if faster.fast:
-        folder = find_base(name, notify)
-        row = find_few_step(faster.fast, name, read_layout(folder).family, folder)
-        path = row.path or fetch_file(row.repository, row.file, notify)
+        row, path = find_fast(name, faster.fast, notify)
         add_few_step(base, row, path, fuses(faster))
         facts |= _describe(row, path)
     if base.plan.compiled:

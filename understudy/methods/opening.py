@@ -11,7 +11,7 @@ from understudy.bases.opening import find_kind, open_base
 from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.computing.planning import choose_plan
-from understudy.methods.hastening import plan_drawing
+from understudy.methods.hastening import find_fast, plan_drawing
 from understudy.recipes import AS_IT_IS, Faster
 from understudy.runs import Run
 
@@ -47,6 +47,8 @@ def open_base_of(run: Run, device: str, notify: Notify = ignore, faster: Faster 
         )
     dares_fp16 = run.manifest.plan.precision == "fp16"
     plan = plan_drawing(choose_plan(folder, device, dares_fp16=dares_fp16), folder, faster)
+    if faster.fast:
+        find_fast(name, faster.fast, notify)  # before the base is opened, which takes long
     if find_kind(read_layout(folder).family).draws_by_layers(plan):
         notify(Note(BY_LAYERS))
     yield open_base(folder, plan)
