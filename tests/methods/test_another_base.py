@@ -17,6 +17,7 @@ from tests.bases.toys import make_toy
 from tests.toy_character import make_character, make_recipe
 from understudy import draw, on_another_base
 from understudy.bases import catalog
+from understudy.bases.fetching.fetch import fetch_configs
 from understudy.bases.hollow import open_hollow
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
@@ -158,7 +159,7 @@ def test_a_family_is_refused_before_anything_is_fetched(
     with pytest.raises(UserError, match="is of the family flux2"):
         on_another_base(run, "klein")
     toy, other = make_toy("zimage", tmp_path), "somebody/zimage"
-    own = catalog.fetch_configs
+    own = fetch_configs
     monkeypatch.setattr(
         catalog, "fetch_configs", lambda name, notify: toy if name == other else own(name, notify)
     )
