@@ -1,4 +1,4 @@
-"""The autoencoder's start, its loss and the whitening of its latents."""
+"""The autoencoder's start, its loss and the scale of its latents."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from diffusers import AutoencoderKL
 
 from understudy.pretrain.autoencoder import (
-    CROP,
+    DETAIL_DEVIATION,
     build,
     fit,
     psnr,
     reconstruction_loss,
-    training_crops,
-    training_picture,
-    whiten,
+    scale_channels,
 )
+from understudy.pretrain.crops import CROP, training_crops, training_picture
+from understudy.pretrain.widening import widen_autoencoder
 from understudy.world.shapes import random_drawing
 
 
@@ -40,7 +40,7 @@ def test_colours_pass_through_from_the_start(fresh: AutoencoderKL) -> None:
     assert torch.corrcoef(torch.stack([torch.cat(broad), torch.cat(seen)]))[0, 1] > 0.8
 
 
-def test_whitening_changes_the_latents_and_no_picture() -> None:
+def test_scaling_changes_the_latents_and_no_picture() -> None:
     torch.manual_seed(0)
     model = build().eval()
     pictures = [training_picture(number, 0.1)[0] for number in range(3)]
@@ -53,13 +53,44 @@ def test_whitening_changes_the_latents_and_no_picture() -> None:
     with torch.no_grad():
         before = redrawn()
         deviation = model.encode(image).latent_dist.std.mean()
-        whiten(model, num_pictures=6)
+        scale_channels(model, num_pictures=6)
         latents = model.encode(image).latent_dist
         after = redrawn()
     assert torch.allclose(before, after, atol=2e-3)
     assert (latents.mean.std((0, 2, 3)) - 1).abs().max() < 0.6
     assert latents.std.mean() != deviation
     assert model.config.scaling_factor == 1.0
+
+
+def test_channels_that_came_later_are_scaled_alone() -> None:
+    torch.manual_seed(0)
+    model = widen_autoencoder(build(), 20).eval()
+    pictures = [training_picture(number, 0.1)[0] for number in range(3)]
+    image = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        before = model.encode(image).latent_dist.mean
+        scale_channels(model, 16, DETAIL_DEVIATION, num_pictures=6)
+        after = model.encode(image).latent_dist.mean
+    assert torch.allclose(before[:, :16], after[:, :16], atol=1e-5)
+    assert (after[:, 16:].std((0, 2, 3)) / DETAIL_DEVIATION - 1).abs().max() < 0.6
+
+
+def test_held_channels_stay_nearly_as_they_are_while_others_learn(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = build().eval()
+    start.save_pretrained(tmp_path / "start")
+
+    def change(hold: Path | None) -> float:
+        state = tmp_path / ("held" if hold else "free")
+        trained = fit(state, 6, 2, 3e-3, 0, 0.5, tmp_path / "start", "cpu", channels=18, hold=hold).eval()
+        assert trained.config.latent_channels == 18
+        image = torch.from_numpy(random_drawing(5)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        with torch.no_grad():
+            known = start.encode(image).latent_dist.mean
+            found = trained.encode(image).latent_dist.mean
+        return float((found[:, :16] - known).square().mean() / known.square().mean())
+
+    assert change(tmp_path / "start") < 0.5 * change(None)
 
 
 def test_training_the_decoder_alone_keeps_the_latents(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from understudy.bases.drawing_encoder import DrawingEncoder
 from understudy.pretrain.autoencoder import build as build_autoencoder
 from understudy.pretrain.denoiser import build as build_denoiser
-from understudy.pretrain.widening import widen_autoencoder, widen_denoiser
+from understudy.pretrain.widening import add_attention, widen_autoencoder, widen_denoiser, widen_encoder
 
 
 def test_a_wider_autoencoder_redraws_the_same_and_can_learn_more() -> None:
@@ -39,8 +40,36 @@ def test_a_wider_denoiser_answers_the_same_for_the_old_channels() -> None:
     assert not after[:, 4:].any()
 
 
+def test_a_wider_encoder_sees_the_same_in_the_old_channels() -> None:
+    torch.manual_seed(0)
+    narrow = DrawingEncoder(in_channels=4, cells=8, width=16, text_width=32).eval()
+    wide = widen_encoder(narrow, 6).eval()
+    latents = torch.randn(1, 2, 6, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(narrow(latents[:, :, :4]), wide(latents), atol=1e-6)
+    torch.autograd.backward(wide(latents).square().sum())
+    assert wide.conv_in.weight.grad[:, 4:].abs().sum() > 0
+
+
+def test_attention_at_the_finest_level_changes_nothing_and_can_learn() -> None:
+    torch.manual_seed(0)
+    plain = build_denoiser(channels=4).eval()
+    attending = add_attention(plain).eval()
+    noisy, words = torch.randn(1, 4, 12, 12), torch.randn(1, 40, 256)
+    answer = attending(noisy, 500, words).sample
+    with torch.no_grad():
+        assert torch.allclose(plain(noisy, 500, words).sample, answer, atol=1e-5)
+    torch.autograd.backward(answer.square().sum())
+    for block in (attending.down_blocks[0], attending.up_blocks[-1]):
+        assert all(one.proj_out.weight.grad.abs().sum() > 0 for one in block.attentions)
+    with pytest.raises(ValueError, match="already"):
+        add_attention(attending)
+
+
 def test_fewer_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="fewer"):
         widen_autoencoder(build_autoencoder(), 4)
     with pytest.raises(ValueError, match="fewer"):
         widen_denoiser(build_denoiser(), 4)
+    with pytest.raises(ValueError, match="fewer"):
+        widen_encoder(DrawingEncoder(), 4)

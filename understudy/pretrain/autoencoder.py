@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import argparse
 import math
-import random
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from understudy.domain import Pixels
+from understudy.pretrain.crops import training_crops, training_picture
 from understudy.pretrain.muon import muon_for
-from understudy.pretrain.strangers import sample_stranger
 from understudy.pretrain.training import autocast, keyed, train
 from understudy.pretrain.widening import LOG_VARIANCE, widen_autoencoder
-from understudy.world.canvas import FACE_PARTS, PART_INDEX, PARTS, SIZE
-from understudy.world.scenes import paint, sample_attributes
+from understudy.world.canvas import SIZE
 from understudy.world.shapes import random_drawing
 
 LATENT_CHANNELS = 16
-CROP = 96
-CROPS_PER_PICTURE = 2
-FACE_WEIGHT = 8.0
-FIGURE_WEIGHT = 3.0
+HELD_WEIGHT = 20.0
+"""Of the squared change of channels that are held: what a denoiser has learned of them stays right."""
+DETAIL_DEVIATION = 0.5
+"""Of channels that came later, where the others have 1: details drown in noise before shapes do."""
 
 
 def build() -> AutoencoderKL:
@@ -94,50 +91,6 @@ def _set_taps(conv: torch.nn.Conv2d, matrix: Tensor, taps: tuple[tuple[int, int]
         conv.weight[:rows, :columns, y, x] = matrix / len(taps)
 
 
-def weight_of_parts() -> np.ndarray:
-    """How much each part's pixels count in the loss, by its index."""
-    weights = np.full(len(PARTS), FIGURE_WEIGHT, np.float32)
-    weights[[PART_INDEX["paper"], PART_INDEX["scenery"]]] = 1.0
-    weights[[PART_INDEX[name] for name in FACE_PARTS]] = FACE_WEIGHT
-    return weights
-
-
-def training_picture(seed: int, shapes: float) -> tuple[Pixels, np.ndarray, tuple[float, float]]:
-    """A picture of the world, or with probability `shapes` of random ones; loss weights; where to look."""
-    rng = random.Random(f"autoencoder {seed}")
-    if rng.random() < shapes:
-        weights = np.full((SIZE, SIZE), FIGURE_WEIGHT, np.float32)
-        return random_drawing(rng.randrange(1 << 40)), weights, (rng.uniform(0, SIZE), rng.uniform(0, SIZE))
-    # A stranger has more shapes and patterns than the world's own characters, as a user's drawings have.
-    stranger = sample_stranger(rng)
-    painted = paint(stranger.look(), sample_attributes(rng, stranger.kind), rng.randrange(1 << 40))
-    return painted.pixels, weight_of_parts()[painted.parts], painted.points["head"]
-
-
-def training_crops(seed: int, step: int, batch: int, shapes: float) -> tuple[Tensor, Tensor]:
-    """Crops (batch, 3, 96, 96) in -1..1 at the scale of use, and weights (batch, 1, 96, 96)."""
-    rng = np.random.default_rng((seed, step))
-    crops, weights = [], []
-    for index in range(batch // CROPS_PER_PICTURE):
-        pixels, weight, head = training_picture(seed * 10**9 + step * 64 + index, shapes)
-        for number in range(CROPS_PER_PICTURE):
-            y, x = rng.integers(0, SIZE - CROP + 1, 2)
-            if number % 2 == 0:  # every second crop holds the face, the hardest thing to keep
-                y, x = (_start(rng, head[1]), _start(rng, head[0]))
-            crop = pixels[y : y + CROP, x : x + CROP]
-            if rng.random() < 0.5:
-                crop = crop[..., rng.permutation(3)]
-            crops.append(crop)
-            weights.append(weight[y : y + CROP, x : x + CROP])
-    images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(np.stack(weights))[:, None]
-
-
-def _start(rng: np.random.Generator, middle: float) -> int:
-    """Where a crop begins that has `middle` near its own."""
-    return int(np.clip(middle - CROP / 2 + rng.uniform(-20, 20), 0, SIZE - CROP))
-
-
 def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Weighted L1 on pixels, on their differences (edges), on hues, and on the picture at smaller sizes.
 
@@ -177,15 +130,20 @@ def fit(
     device: str,
     decoder_only: bool = False,
     half: bool = False,
+    channels: int = LATENT_CHANNELS,
+    hold: Path | None = None,
 ) -> AutoencoderKL:
     """Train to `num_steps`, resuming from `folder`, or beginning with the weights in `start`.
 
+    Those may have fewer latent `channels`; the first of these then stay what they are in the autoencoder
+    `hold`, if one is given, so that a denoiser of it need learn the others only.
     With `decoder_only` the latents stay what they are, and whatever was trained on them stays right. `half`
     computes in bfloat16; the weights stay fp32.
     """
     torch.manual_seed(seed)
-    model = build() if start is None else _go_on_from(start)
+    model = build() if start is None else _go_on_from(start, channels)
     model = model.to(device=device, memory_format=torch.channels_last)
+    held = None if hold is None else _load(hold).to(device=device, memory_format=torch.channels_last)
     if decoder_only:
         model.encoder.requires_grad_(False)
         model.quant_conv.requires_grad_(False)
@@ -216,7 +174,13 @@ def fit(
         with autocast(device, half):
             output = model.decode(latents).sample
         loss = reconstruction_loss(output.float(), images, weights)
-        return loss + 3e-4 * posterior.kl().mean() / latents[0].numel(), {}
+        loss = loss + 3e-4 * posterior.kl().mean() / latents[0].numel()
+        if held is None:
+            return loss, {}
+        with torch.no_grad(), autocast(device, half):
+            known = held.encode(images).latent_dist.mean.float()
+        change = (posterior.mean[:, : known.shape[1]].float() - known).square().mean()
+        return loss + HELD_WEIGHT * change, {"change": round(change.item(), 5)}
 
     def rate_of(step: int) -> float:
         warm = min(1.0, (step + 1) / 100)
@@ -229,19 +193,30 @@ def fit(
     return model
 
 
-def _go_on_from(start: Path) -> AutoencoderKL:
-    """The autoencoder in `start`, with as many latent channels as they have today."""
-    model = AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32)
-    if model.config.latent_channels == LATENT_CHANNELS:
+def _go_on_from(start: Path, channels: int) -> AutoencoderKL:
+    """The autoencoder in `start`, widened to so many latent channels."""
+    model = _load(start)
+    old = int(model.config.latent_channels)
+    if old == channels:
         return model
-    model = widen_autoencoder(model, LATENT_CHANNELS)
-    whiten(model)
+    model = widen_autoencoder(model, channels)
+    scale_channels(model, old, DETAIL_DEVIATION)
     return model
 
 
-def whiten(model: AutoencoderKL, num_pictures: int = 256, seed: int = 7) -> None:
-    """Give every latent channel mean 0 and deviation 1 over the world, by folding an affine map into the two
-    1 x 1 convolutions at the latents; pictures stay the same and `scaling_factor` becomes 1."""
+def _load(folder: Path) -> AutoencoderKL:
+    model: AutoencoderKL = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
+    return model
+
+
+def scale_channels(
+    model: AutoencoderKL, first: int = 0, deviation: float = 1.0, num_pictures: int = 256, seed: int = 7
+) -> None:
+    """Give the latent channels from `first` on mean 0 and one deviation over the world.
+
+    An affine map is folded into the two 1 x 1 convolutions at the latents, so pictures stay the same;
+    `scaling_factor` becomes 1.
+    """
     images = [training_picture(seed * 10**6 + index, 0.1)[0] for index in range(num_pictures)]
     means = []
     with torch.no_grad():
@@ -249,7 +224,8 @@ def whiten(model: AutoencoderKL, num_pictures: int = 256, seed: int = 7) -> None
             image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
             means.append(model.encode(image).latent_dist.mean)
         latents = torch.cat(means).permute(1, 0, 2, 3).flatten(1)
-        mean, std = latents.mean(1), latents.std(1)
+        mean, std = latents.mean(1), latents.std(1) / deviation
+        mean[:first], std[:first] = 0, 1
         num = len(mean)
         quant, post = model.quant_conv, model.post_quant_conv
         post.bias += (post.weight[:, :, 0, 0] * mean).sum(1)
@@ -261,7 +237,7 @@ def whiten(model: AutoencoderKL, num_pictures: int = 256, seed: int = 7) -> None
 
 
 def main() -> None:
-    """Train, whiten, and save in diffusers' layout."""
+    """Train, scale, and save in diffusers' layout."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, default=Path("state/autoencoder"))
     parser.add_argument("--out", type=Path, default=Path("state/base/vae"))
@@ -273,6 +249,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--decoder-only", action="store_true", help="keep the latents of --start")
+    parser.add_argument("--channels", type=int, default=LATENT_CHANNELS)
+    parser.add_argument("--hold", type=Path, help="an autoencoder of fewer channels, which stay as they are")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
@@ -289,9 +267,13 @@ def main() -> None:
         args.device,
         args.decoder_only,
         args.half,
+        args.channels,
+        args.hold,
     ).cpu()
-    if not args.decoder_only:
-        whiten(model)
+    if args.hold is not None:
+        scale_channels(model, int(_load(args.hold).config.latent_channels), DETAIL_DEVIATION)
+    elif not args.decoder_only:
+        scale_channels(model)
     model.save_pretrained(args.out)
 
 

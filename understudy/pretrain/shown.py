@@ -32,6 +32,7 @@ from understudy.pretrain.denoiser import (
 from understudy.pretrain.latents import LatentStore
 from understudy.pretrain.muon import muon_for
 from understudy.pretrain.training import AveragedWeights, autocast, keyed, train
+from understudy.pretrain.widening import add_attention, widen_denoiser, widen_encoder
 from understudy.world.captions import sample_caption
 from understudy.world.names import invent_name
 
@@ -194,6 +195,19 @@ def fit(
     check(lesson.course.steps)
 
 
+def begin(unet: Path, encoder: Path | None, channels: int, attend: bool) -> Looking:
+    """What is trained, from a U-Net and perhaps an encoder, widened to the autoencoder's channels.
+
+    Where it is to `attend`, the U-Net gets attention at its finest level.
+    """
+    denoiser = widen_denoiser(UNet2DConditionModel.from_pretrained(unet), channels)
+    if attend and "CrossAttn" not in denoiser.config.down_block_types[0]:
+        denoiser = add_attention(denoiser)
+    denoiser.set_attn_processor(AttnProcessor())
+    looking = DrawingEncoder(channels) if encoder is None else DrawingEncoder.from_pretrained(encoder)
+    return Looking(denoiser.to(memory_format=torch.channels_last), widen_encoder(looking, channels))
+
+
 def main() -> None:
     """Train, and save the averaged weights beside the other parts of the base."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -203,6 +217,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, default=Path("state/base"), help="has all other parts")
     parser.add_argument("--start", type=Path, required=True, help="a U-Net to go on from")
     parser.add_argument("--start-encoder", type=Path, help="an encoder of drawings to go on from")
+    parser.add_argument("--attend", action="store_true", help="give the U-Net attention at its finest level")
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--batch", type=int, default=96, help="a third of it the world's pictures")
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -218,12 +233,9 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    unet = UNet2DConditionModel.from_pretrained(args.start).to(memory_format=torch.channels_last)
-    unet.set_attn_processor(AttnProcessor())
-    start = args.start_encoder
-    encoder = DrawingEncoder() if start is None else DrawingEncoder.from_pretrained(start)
     vae = AutoencoderKL.from_pretrained(args.base / "vae", torch_dtype=torch.float32)
     vae = vae.to(memory_format=torch.channels_last)
+    model = begin(args.start, args.start_encoder, int(vae.config.latent_channels), args.attend)
     known, casts = LatentStore(args.latents, vae), CastStore(args.casts, vae)
     course = Course(
         args.steps,
@@ -240,9 +252,7 @@ def main() -> None:
         casts.grow_to(course.shards_at(step))
 
     lessons = Lessons(known, args.base, args.seed, course.batch, args.half)
-    lesson = Lesson(
-        Looking(unet, encoder), course, lessons, casts, args.half, make_scheduler().alphas_cumprod
-    )
+    lesson = Lesson(model, course, lessons, casts, args.half, make_scheduler().alphas_cumprod)
     fit(lesson, args.state, args.base, grow, args.check_every)
 
 

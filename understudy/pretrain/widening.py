@@ -1,6 +1,6 @@
-"""Gives a trained autoencoder and its denoiser more latent channels without changing what they draw.
+"""Gives trained parts of a base more latent channels, or more attention, without changing what they draw.
 
-The new channels carry something from the start, but nothing listens to them yet: training goes on from there.
+New channels carry something from the start, but nothing listens to them yet: training goes on from there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
+
+from understudy.bases.drawing_encoder import DrawingEncoder
 
 LOG_VARIANCE = -6.0
 
@@ -70,6 +72,45 @@ def widen_denoiser(model: UNet2DConditionModel, channels: int) -> UNet2DConditio
     _place(own["conv_out.weight"], state["conv_out.weight"], means, None)
     _place(own["conv_out.bias"], state["conv_out.bias"], means, None)
     return wide
+
+
+@torch.no_grad()
+def widen_encoder(model: DrawingEncoder, channels: int) -> DrawingEncoder:
+    """The same encoder of drawings for latents of `channels` channels, the new ones unread yet.
+
+    Raises `ValueError` if it has more already.
+    """
+    old = int(model.config.in_channels)
+    if channels < old:
+        raise ValueError(f"The encoder has {old} latent channels: {channels} are fewer.")
+    wide: DrawingEncoder = DrawingEncoder.from_config({**model.config, "in_channels": channels})
+    own, state = wide.state_dict(), model.state_dict()
+    for name in _copy_alike(own, state):
+        own[name].zero_()
+        _place(own[name], state[name], None, torch.arange(old))
+    return wide
+
+
+@torch.no_grad()
+def add_attention(model: UNet2DConditionModel) -> UNet2DConditionModel:
+    """The same denoiser, that can attend at its finest level, too; what it attends to adds nothing yet.
+
+    Raises `ValueError` where it does already.
+    """
+    down, up = list(model.config.down_block_types), list(model.config.up_block_types)
+    if "CrossAttn" in down[0]:
+        raise ValueError("The denoiser attends at its finest level already.")
+    down[0], up[-1] = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
+    attending = UNet2DConditionModel.from_config(
+        {**model.config, "down_block_types": down, "up_block_types": up}
+    )
+    own, state = attending.state_dict(), model.state_dict()
+    for name, tensor in own.items():
+        if name in state:
+            tensor.copy_(state[name])
+        elif ".proj_out." in name:
+            tensor.zero_()
+    return attending
 
 
 def _copy_alike(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
