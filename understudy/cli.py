@@ -111,8 +111,11 @@ def run_command(arguments: Sequence[str]) -> int:
         is_ended = any(isinstance(each, Terminated | Ended) for each in (stop, stop.__cause__))
         return TERMINATED if is_ended else STOPPED
     except RuntimeError as error:
-        torch = sys.modules.get("torch")  # which nothing but work on tensors has imported
-        if torch is None or not isinstance(error, torch.OutOfMemoryError):
+        if "torch" not in sys.modules:  # which nothing but work on tensors has imported
+            raise
+        from understudy.methods.computing.out_of_memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
             raise
         return _mistake(NO_MEMORY)
     except OSError as error:

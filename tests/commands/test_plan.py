@@ -29,6 +29,7 @@ def test_the_table_goes_from_the_fastest_to_the_most_frugal(
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert [line.partition("GiB  ")[2] for line in lines] == [
+        "bf16, its step captured as a CUDA graph",
         "bf16",
         "bf16, checkpointing segments",
         "bf16, checkpointing whole",
@@ -42,6 +43,27 @@ def test_the_table_goes_from_the_fastest_to_the_most_frugal(
     ]
     assert not any(line.startswith("*") for line in lines)
     assert "--memory-gib" in err
+
+
+def test_captured_steps_are_listed_as_learning_takes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_sdxl(tmp_path / "sdxl")
+    monkeypatch.setattr(
+        "understudy.methods.computing.learning_plans.fetch_texts", lambda known, notify: folder
+    )
+    asked = ["plan", "--base", "sdxl", "--quantization", "none", "--offload", "encoders"]
+
+    def list_plans(*knobs: str) -> list[str]:
+        assert run_command([*asked, *knobs]) == 0
+        return [line.partition("GiB  ")[2] for line in capsys.readouterr().out.splitlines()]
+
+    plain = ["bf16", "bf16, checkpointing segments", "bf16, checkpointing whole"]
+    assert list_plans() == plain
+    captured = [f"{plan}, its step captured as a CUDA graph" for plan in plain]
+    both = [one for pair in zip(captured, plain, strict=True) for one in pair]
+    assert list_plans("--cuda-graph", "yes") == both
+    assert list_plans("--cuda-graph", "yes", "--accumulation", "2") == plain
 
 
 def test_two_processes_can_share_the_denoiser(toy_base: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,13 @@ from diffusers import StableDiffusionPipeline
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.toy_character import make_recipe
 from understudy.bases.base import Base
 from understudy.bases.opening import open_base
+from understudy.domain import Character
+from understudy.methods import dreambooth_lora, learn
 from understudy.methods.adapters import (
     WEIGHTS_FILE,
     add_adapter,
@@ -24,7 +26,7 @@ from understudy.methods.adapters import (
     write_adapter,
 )
 from understudy.methods.noise_rank import rank_at
-from understudy.methods.weight_pull import measure_change
+from understudy.methods.weight_pull import Change, measure_change
 from understudy.recipes import Adapter, DreamBoothLora, Target
 from understudy.runs import Plan
 
@@ -219,6 +221,22 @@ def test_the_change_is_measured_as_the_weights_themselves_say(adapter: Adapter, 
     expected = sum(shares) / len(shares)
     # dora holds the lengths of the weights' rows, so only a part of the product's change is left in them
     assert found.item() == pytest.approx(expected, rel=0.5 if adapter == "dora" else 0.05)
+
+
+@pytest.mark.parametrize("pull", [0.0, 0.1])
+def test_weights_are_read_only_where_something_pulls(
+    pull: float, toy_base: Path, pip: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def measure(network: nn.Module) -> Change:
+        measured.append(network)
+        return measure_change(network)
+
+    monkeypatch.setattr(dreambooth_lora, "measure_change", measure)
+    knobs = {"pull": pull, "prior_weight": 0.0, "steps": 1, "targets": ("cross-attention",)}
+    learn(pip, make_recipe(toy_base, "dora").model_copy(update=knobs), tmp_path)
+    assert len(measured) == (pull > 0)
 
 
 def test_a_pull_needs_no_class_pictures() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from tests.toy_character import make_recipe
 from understudy.domain import Character
 from understudy.events import Cancelled, Event, Step
 from understudy.methods import learn
+from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.reviewing import Continue, Snapshot, Stop
-from understudy.runs import STATE_FILE, Run, open_run
+from understudy.runs import STATE_FILE, Run, open_run, writing
+from understudy.runs.writing import hash_file
 
 
 def stop_at(step: int) -> Callable[[Event], None]:
@@ -44,6 +47,25 @@ def test_going_on_after_a_stop_is_exact(
     assert [entry["step"] for entry in open_run(tmp_path).read_log()] == [
         entry["step"] for entry in straight.read_log()
     ]
+
+
+def test_going_on_reads_a_checkpoint_once_to_know_that_it_is_whole(
+    toy_base: Path, pip: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(toy_base)
+    with pytest.raises(Cancelled):
+        learn(pip, recipe, tmp_path, notify=stop_at(8))
+    read: Counter[str] = Counter()
+
+    def count(path: Path) -> str:
+        read["/".join(path.parts[-2:])] += 1
+        return hash_file(path)
+
+    monkeypatch.setattr(writing, "hash_file", count)
+    learn(pip, recipe, tmp_path)
+    before = {name: times for name, times in read.items() if not name.startswith(".draft")}
+    assert before == {f"000008/{file}": 1 for file in (WEIGHTS_FILE, STATE_FILE)}
+    assert set(read.values()) == {1}
 
 
 def test_more_steps_go_on_as_if_they_had_been_asked_for_at_once(

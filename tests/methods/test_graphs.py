@@ -149,6 +149,15 @@ def test_a_step_that_reads_the_host_is_not_captured(
     assert len(notes) == 1
 
 
+def test_a_capture_for_which_there_is_no_room_is_no_fault_of_the_step() -> None:
+    def capture(module: nn.Module, like: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+    base: Any = Halved()
+    with pytest.raises(torch.OutOfMemoryError, match="CUBLAS_STATUS_ALLOC_FAILED"):
+        capture_loss(base, [base.weight], ask(1), capture)
+
+
 def test_prompts_of_different_lengths_are_not_captured() -> None:
     class Whole(Halved):
         plan = CPU.model_copy(update={"captured": True})

@@ -27,6 +27,7 @@ from understudy.recipes import Finetune
 from understudy.runs import Plan
 
 MIB = 2**20
+NO_ROOM = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
 FIRST = Plan(device="cuda", precision="fp32", threads=1)
 CPU_COMPILED = FIRST.model_copy(update={"device": "cpu", "compiled": True})
 MAKE = {"lora": make_lora_recipe, "whole": make_whole_recipe, "word": make_word_recipe}
@@ -38,6 +39,8 @@ LOSE = {"lora": compile_wrongly, "whole": compile_wrongly, "word": compile_deafl
     [
         (torch.OutOfMemoryError("full"), False, None),
         (torch.OutOfMemoryError("full"), True, None),
+        (RuntimeError(NO_ROOM), False, None),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), False, None),
         (RuntimeError("no compiler"), True, None),
         (None, False, 7 * MIB),
     ],

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from understudy.comparisons.plan import PlannedRun, PlannedSitting, load_character
 from understudy.domain import Measure, UserError
 from understudy.events import Cancelled, Notify
 from understudy.judges import puppet
 from understudy.judging import Sitting, judge_sitting
 from understudy.learning import learn
+from understudy.methods.computing.out_of_memory import is_out_of_memory
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import Learning
 from understudy.reports.gather import read_measures
@@ -46,11 +45,11 @@ def attempt(run: PlannedRun, notify: Notify, device: str) -> Failure | None:
         raise
     except UserError as error:
         return Failure(str(error))
-    except (MemoryError, torch.OutOfMemoryError):
-        return Failure("The memory did not suffice: take a smaller batch or fewer pixels.", _details())
     except ImportError as error:
         return Failure(f"A library is missing ({error}): install it.", _details())
     except Exception as error:  # a comparison of a night does not end with one method's flaw
+        if isinstance(error, MemoryError) or is_out_of_memory(error):
+            return Failure("The memory did not suffice: take a smaller batch or fewer pixels.", _details())
         first = str(error).strip().split("\n")[0]
         return Failure(f"{type(error).__name__}: {first}", _details())
     return None

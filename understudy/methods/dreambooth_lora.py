@@ -31,7 +31,7 @@ from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.references import References
 from understudy.methods.reviewing import Review
-from understudy.methods.weight_pull import measure_change
+from understudy.methods.weight_pull import Change, measure_change
 from understudy.recipes import Adapting, Faster
 from understudy.runs import Checkpoint, Run
 
@@ -63,9 +63,8 @@ def learn(
         if recipe.text_learning_rate:
             parts.append(Part(add_text_adapter(base, recipe), recipe.text_learning_rate))
         condition = read_as(recipe, base, examples)
-        change = measure_change(base.denoiser)
+        pull = _make_pull(base.denoiser, recipe)
         compute_as_planned(base, find_base(recipe.base))
-        pull = (lambda: recipe.pull * change()) if recipe.pull else None
 
         def write(tensors: Mapping[str, Tensor], folder: Path) -> None:
             facts = describe_learning(run)
@@ -74,6 +73,14 @@ def learn(
             write_word(base, tensors, character.name, facts, folder)
 
         finetune(base, parts, examples, condition, recipe, run, write, review, notify, pull)
+
+
+def _make_pull(denoiser: nn.Module, recipe: Adapting) -> Change | None:
+    """What holds the weights near the base's; where nothing does, none of them is read."""
+    if not recipe.pull:
+        return None
+    change = measure_change(denoiser)
+    return lambda: recipe.pull * change()
 
 
 @contextmanager

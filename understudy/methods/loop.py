@@ -194,7 +194,12 @@ def learn_at_once(
 
 def common_step(runs: Sequence[Run]) -> int:
     """The newest step from which all of the runs can go on; 0 where there is none."""
-    return max(set.intersection(*({0} | {one.step for one in run.states()} for run in runs)))
+    saved = [{one.step: one for one in run.checkpoints()} for run in runs]
+    # From the newest on, so that no older one is read.
+    for step in sorted(set.intersection(*map(set, saved)), reverse=True):
+        if all(one[step].is_whole(*one[step].sha256) for one in saved):
+            return step
+    return 0
 
 
 def _save(member: Member, step: int, keep: bool) -> Checkpoint:
@@ -206,8 +211,8 @@ def _save(member: Member, step: int, keep: bool) -> Checkpoint:
 
 
 def _restore(member: Member, step: int) -> None:
-    """Set a member to its checkpoint of `step`, and forget what its run saved after that."""
-    for checkpoint in member.run.states():
+    """Set a member to its checkpoint of `step`, which is whole, and forget what its run saved after that."""
+    for checkpoint in member.run.checkpoints():
         if checkpoint.step == step:
             member.kept.restore(safetensors.torch.load_file(checkpoint.folder / STATE_FILE), step)
     member.run.rewind(step)

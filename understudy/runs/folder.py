@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from understudy.domain import UserError
 from understudy.recipes import Recipe, read_recipe
 from understudy.runs.checkpoints import CHECKPOINT_FILE, STATE_FILE, Checkpoint, read_checkpoint
 from understudy.runs.manifest import MANIFEST_FILE, Manifest, read_manifest
-from understudy.runs.writing import flush, hash_file, write_whole
+from understudy.runs.writing import Hashes, flush, write_whole
 
 StrPath = str | os.PathLike[str]
 
@@ -31,6 +31,8 @@ class Run:
     """A run folder that exists; a path wherever a path is asked for."""
 
     folder: Path
+    _hashes: Hashes = field(init=False, default_factory=Hashes, compare=False, repr=False)
+    """So that whoever has the run asks the disk once whether a checkpoint is whole."""
 
     def __fspath__(self) -> str:
         return str(self.folder)
@@ -53,7 +55,7 @@ class Run:
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, by step; those whose record cannot be read are left out."""
         records = self._checkpoints.glob(f"[0-9]*/{CHECKPOINT_FILE}")
-        found = (read_checkpoint(record.parent) for record in records)
+        found = (read_checkpoint(record.parent, self._hashes) for record in records)
         return sorted((checkpoint for checkpoint in found if checkpoint), key=lambda one: one.step)
 
     def newest(self) -> Checkpoint | None:
@@ -63,10 +65,6 @@ class Run:
     def newest_state(self) -> Checkpoint | None:
         """The newest checkpoint from which learning can go on."""
         return next((c for c in reversed(self.checkpoints()) if c.is_whole(*c.sha256)), None)
-
-    def states(self) -> list[Checkpoint]:
-        """All checkpoints from which learning can go on, by step."""
-        return [checkpoint for checkpoint in self.checkpoints() if checkpoint.is_whole(*checkpoint.sha256)]
 
     def save(self, step: int, write: Callable[[Path], None], keep: bool) -> Checkpoint:
         """Let `write` fill a new checkpoint's folder; older ones go when it is safe on the disk.
@@ -78,7 +76,8 @@ class Run:
         draft.mkdir(parents=True)
         write(draft)
         inside = sorted(draft.rglob("*"))
-        sha256 = {file.relative_to(draft).as_posix(): hash_file(file) for file in inside if file.is_file()}
+        files = [file for file in inside if file.is_file()]
+        sha256 = {file.relative_to(draft).as_posix(): self._hashes(file) for file in files}
         record = {"step": step, "keep": keep, "sha256": sha256}
         for path in inside:
             flush(path)
@@ -88,7 +87,7 @@ class Run:
         draft.rename(folder)
         flush(self._checkpoints)
         self._thin_out()
-        return Checkpoint(folder, step, sha256, keep)
+        return Checkpoint(folder, step, sha256, keep, self._hashes)
 
     def log(self, entry: Mapping[str, object]) -> None:
         """Append one line to the log."""

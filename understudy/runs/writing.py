@@ -23,6 +23,21 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class Hashes:
+    """SHA-256 of files, each of which is read once unless it was written again since."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int, int], str] = {}
+
+    def __call__(self, path: Path) -> str:
+        """Of one file, which is known again under another name; raises `OSError` where there is none."""
+        file = path.stat()
+        key = (file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns)
+        if key not in self._known:
+            self._known[key] = hash_file(path)
+        return self._known[key]
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, where it is missing; raises `UserError` where nothing can be written to it."""
     try:

@@ -24,6 +24,7 @@ from understudy.bases.base import Base
 from understudy.bases.conditioning import MASK, Conditioning
 from understudy.events import Note, Notify
 from understudy.methods.computing.compiled_gradients import HEARD, make_telling
+from understudy.methods.computing.out_of_memory import is_out_of_memory
 from understudy.methods.conditioning import learns_word, trains_readers
 from understudy.methods.questions import Question, find_loss
 from understudy.recipes import LEAVES, Finetune
@@ -98,9 +99,9 @@ def capture_loss(
     like = tuple(one.clone() for one in tensors.values())
     try:
         replay = by(_Loss(base, names, mask, weights), like)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # a denoiser that asks the machine for something in its midst
+        if is_out_of_memory(error):
+            raise torch.OutOfMemoryError(str(error)) from error
         raise NotCaptured(str(error).strip().partition("\n")[0]) from error
     captured = Captured({name: one.shape for name, one in tensors.items()}, mask, replay)
     if not _are_close(expected, _measure(captured(other), weights)):

@@ -105,8 +105,7 @@ def _begin(recipe: Finetune, folder: Path, device: str) -> Plan:
 
 def _why_uncaptured(plan: Plan, recipe: Finetune, folder: Path, is_large: bool, num_together: int) -> str:
     """Why no step of the base in `folder` is captured whose plan begins so; empty where one may be."""
-    is_usual = not (is_large or plan.compiled or plan.checkpointing != "none")
-    if recipe.cuda_graph == "no" or (recipe.cuda_graph == "auto" and not is_usual):
+    if not _is_asked(plan, recipe, is_large):
         return "it was not asked for"
     if num_together > 1:
         return "several adapters learn at once"
@@ -114,6 +113,13 @@ def _why_uncaptured(plan: Plan, recipe: Finetune, folder: Path, is_large: bool, 
     if not reason and is_large and copies_from_host(folder, recipe.resolution_px):
         return "its denoiser is given numbers of Python's in every step"
     return reason
+
+
+def _is_asked(plan: Plan, recipe: Finetune, is_large: bool) -> bool:
+    """Whether a step of such a plan shall be captured where it can be."""
+    if recipe.cuda_graph != "auto":
+        return recipe.cuda_graph == "yes"
+    return not (is_large or plan.compiled or plan.checkpointing != "none")
 
 
 def _tell_uncaptured(reason: str, recipe: Finetune, notify: Notify) -> None:
@@ -139,16 +145,21 @@ def preview_plans(
     Where several `processes` learn together, each has such a card.
 
     Only the base's configs must be in `folder`. A card is assumed that computes in bf16 and has all packages.
+    Captured steps are among them where learning would try them.
     """
     precision = "bf16" if recipe.precision == "auto" else recipe.precision
     first = Plan(device="cuda", precision=precision, threads=1, offload="encoders")
     check_kind(find_kind(read_layout(folder).family), recipe)
     _check_shards(recipe, processes)
     check_fused(recipe, precision, processes)
-    machine = Machine(memory_bytes or 0, frozenset(MODULES), False, processes)
+    is_large = not is_small(folder)
+    captures = not _why_uncaptured(first, recipe, folder, is_large, 1)
+    machine = Machine(memory_bytes or 0, frozenset(MODULES), False, processes, captures)
     forecast = Forecaster(folder, recipe, processes)
     found: list[Preview] = []
     for plan in list_plans(first, recipe, machine):
+        if plan.captured and not _is_asked(plan, recipe, is_large):
+            continue
         said = forecast(plan)
         if plan.readers == "device" or said.peak < found[-1].forecast.peak:  # else it only takes longer
             found.append(Preview(plan, said, None if memory_bytes is None else said.peak <= machine.budget))

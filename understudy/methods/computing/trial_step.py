@@ -26,6 +26,7 @@ from understudy.methods.computing.dry_step import learning, make_question, make_
 from understudy.methods.computing.fused_backward import stepping_in_backward
 from understudy.methods.computing.graphs import Capture, NotCaptured, capture, capture_loss
 from understudy.methods.computing.loss_scale import LossScale
+from understudy.methods.computing.out_of_memory import is_out_of_memory
 from understudy.methods.conditioning import readers_in_steps
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.questions import Question
@@ -48,14 +49,12 @@ def measure_peak(folder: Path, recipe: Finetune, plan: Plan) -> int | None:
     torch.cuda.reset_peak_memory_stats(device)
     try:
         take_steps(folder, recipe, plan)
-    except torch.OutOfMemoryError:
-        return None
     except NotCaptured:
         raise
-    except RuntimeError:  # as all of the compiler's own failures are
-        if not plan.compiled:
+    except RuntimeError as error:  # as all of the compiler's own failures are, too
+        if not (is_out_of_memory(error) or plan.compiled):
             raise
-        return None  # the same plan is tried without it
+        return None  # where it is compiled, the same plan is tried without
     finally:
         _empty_cache()
     count = torch.cuda.max_memory_reserved if plan.captured else torch.cuda.max_memory_allocated
