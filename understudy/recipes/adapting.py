@@ -69,7 +69,7 @@ class Adapting(ReadsAnew):
 
     references: int = Field(MAX_REFERENCES, ge=0, le=MAX_REFERENCES)
     """Up to so many of the other drawings the base is shown beside each that it learns from, and of all of
-    them beside each prompt, if it was trained for that, as the embedded base was."""
+    them beside each prompt, if it was trained to look at them; the embedded base is not yet."""
 
     pull: float = Field(0.0, ge=0)
     """Holds the weights near the base's, instead of class pictures: 0 takes these and does not, more
