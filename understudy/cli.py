@@ -38,7 +38,7 @@ NO_MEMORY = (
     "or smaller pictures, or another base (see understudy bases)."
 )
 FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL_IN_WORDS = os.strerror(errno.ENOSPC)
+FULL_DISK = "The disk is full: make room on it, and give the same command again."
 
 
 class Verbs(click.Group):
@@ -115,9 +115,11 @@ def run_command(arguments: Sequence[str]) -> int:
             raise
         from understudy.methods.computing.out_of_memory import is_out_of_memory
 
-        if not is_out_of_memory(error):
+        if is_out_of_memory(error):
+            return _mistake(NO_MEMORY)
+        if not _says_full(error):
             raise
-        return _mistake(NO_MEMORY)
+        return _mistake(FULL_DISK)
     except OSError as error:
         if error.errno in FULL:
             return _mistake(f"{error.filename or 'The disk'}: {error.strerror}; make room on it.")
@@ -128,10 +130,15 @@ def run_command(arguments: Sequence[str]) -> int:
         place = file.parent if error.errno in CLOSED and file.name.startswith(".") else file
         return _mistake(f"{place}: {error.strerror}; mend it or give another path.")
     except Exception as error:
-        if FULL_IN_WORDS not in str(error):  # safetensors has an error of its own for it
+        if not _says_full(error):
             raise
-        return _mistake("The disk is full: make room on it, and give the same command again.")
+        return _mistake(FULL_DISK)
     return code if isinstance(code, int) else 0
+
+
+def _says_full(error: Exception) -> bool:
+    """safetensors and torch have errors of their own for a full disk."""
+    return any(os.strerror(number) in str(error) for number in FULL)
 
 
 def _after_a_stop(arguments: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from tests.bases.toys import FAMILIES, at_toy_size, make_toy
 from tests.toy_character import make_character, make_recipe
 from understudy.bases.layouts import Family
 from understudy.bases.opening import find_kind, open_base
-from understudy.domain import Drawing, Pixels, Scene
+from understudy.domain import Drawing, Pixels, Scene, Sketch
 from understudy.methods.adapters import load_adapter
 from understudy.methods.painting import PipelinePainter
 from understudy.methods.references import References
@@ -74,11 +74,18 @@ def offloaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return parts
 
 
-def draw(folder: Path, plan: Plan, recipe: DreamBoothLora, learned: Path, shown: References | None) -> Pixels:
+def draw(
+    folder: Path,
+    plan: Plan,
+    recipe: DreamBoothLora,
+    learned: Path,
+    shown: References | None,
+    sketch: Sketch | None = None,
+) -> Pixels:
     base = open_base(folder, plan)
     load_adapter(base, recipe, learned, True)
     painter = PipelinePainter(base, lambda prompt: prompt, {}, references=shown)
-    return np.stack([picture.pixels for picture in painter(SCENES, SETTINGS)])
+    return np.stack([picture.pixels for picture in painter(SCENES, SETTINGS, sketch)])
 
 
 def test_it_is_the_same_picture(folder: Path, offloaded: list[Any], tmp_path: Path) -> None:
@@ -91,3 +98,17 @@ def test_it_is_the_same_picture(folder: Path, offloaded: list[Any], tmp_path: Pa
         assert not offloaded
         assert np.array_equal(draw(folder, BY_LAYERS, recipe, learned, shown), whole)
         assert offloaded
+
+
+def test_a_part_is_redrawn_the_same(folder: Path, offloaded: list[Any], tmp_path: Path) -> None:
+    """The autoencoder reads the picture, too, where its layers come one by one."""
+    recipe, learned = make_recipe(folder), tmp_path / "pip"
+    base = open_base(folder, WHOLE)
+    write_random(base, recipe, learned)
+    pixels = np.random.default_rng(0).integers(0, 256, (base.size_px, base.size_px, 3), np.uint8)
+    mask = np.zeros(pixels.shape[:2], np.uint8)
+    mask[: base.size_px // 2] = 255
+    sketch = Sketch(pixels, 0.6, mask)
+    whole = draw(folder, WHOLE, recipe, learned, None, sketch)
+    assert np.array_equal(draw(folder, BY_LAYERS, recipe, learned, None, sketch), whole)
+    assert offloaded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,14 +16,18 @@ from tests.toy_character import make_character, make_recipe
 from understudy.bases.base import Base
 from understudy.bases.catalog import hash_base
 from understudy.bases.drawing_encoder import DrawingEncoder
+from understudy.bases.fetching.needed_files import INDEX_FILE, choose_files, what_is_missing
+from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.layouts import DRAWING_ENCODER
 from understudy.bases.opening import open_base
 from understudy.bases.shown import ShownBase
-from understudy.domain import Scene, Sketch
+from understudy.domain import Scene, Sketch, UserError
 from understudy.drawings.references import lay_on_paper
 from understudy.events import ignore
+from understudy.hub import HubFile
 from understudy.methods import learn, open_painter
 from understudy.methods.examples import EXAMPLES_FILE, Examples, make_examples
+from understudy.methods.reference import count_references
 from understudy.recipes import DrawSettings, Reference
 from understudy.runs import Plan, Run
 
@@ -147,9 +152,34 @@ def test_a_word_of_its_own_learns_beside_the_drawings(folder: Path, tmp_path: Pa
     assert read.requires_grad
 
 
-def test_one_drawing_alone_is_learned_beside_nothing(base: Base, folder: Path) -> None:
+def test_one_drawing_alone_is_learned_beside_nothing_and_drawn_so(
+    base: Base, folder: Path, tmp_path: Path
+) -> None:
     found = make_examples(base, make_character(1), make_recipe(folder), [], ignore)
     assert found.prompts["hidden"].shape[1] == TOKENS
+    with open_painter(learn(make_character(1), make_recipe(folder), tmp_path / "run")) as painter:
+        (picture,) = painter([SCENE], FAST)
+    assert "references" not in picture.record
+
+
+def test_smaller_pictures_are_learned_beside_drawings_of_the_own_size(folder: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(folder).model_copy(update={"resolution_px": 16})
+    made = learn(make_character(3), recipe, tmp_path / "run")
+    found = Examples.load(made.folder / EXAMPLES_FILE, "cpu")
+    assert found.mean.shape[-1] == 4
+    assert found.prompts["hidden"].shape[1] == TOKENS + 2 * PLACES
+
+
+def test_a_damaged_encoder_is_found_when_the_base_is_opened(folder: Path, tmp_path: Path) -> None:
+    for name, damage in (("cut", b"{}"), ("other", None)):
+        shutil.copytree(folder, tmp_path / name)
+        into = tmp_path / name / DRAWING_ENCODER
+        if damage is None:  # of a base whose latents have more channels
+            DrawingEncoder(in_channels=6, cells=8, width=16, text_width=WIDTH).save_pretrained(into)
+        else:
+            (into / "diffusion_pytorch_model.safetensors").write_bytes(damage)
+        with pytest.raises(UserError, match="get the base again"):
+            open_base(tmp_path / name, PLAN)
 
 
 def test_without_learning_the_base_draws_what_it_is_shown(folder: Path, tmp_path: Path) -> None:
@@ -157,6 +187,33 @@ def test_without_learning_the_base_draws_what_it_is_shown(folder: Path, tmp_path
     with open_painter(made) as painter:
         (picture,) = painter([SCENE], FAST)
     assert picture.record["references"].count(",") == 2
+
+
+def test_the_base_that_comes_with_the_package_is_known_by_its_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="cannot be shown drawings"):
+        count_references(Reference(), "puppet")
+    monkeypatch.setitem(PACKAGED, "puppet", folder)
+    assert count_references(Reference(), "puppet") == Reference().max_references
+
+
+def test_the_encoder_is_fetched_with_the_parts(folder: Path, tmp_path: Path) -> None:
+    index = json.loads((folder / INDEX_FILE).read_text())
+    files = [
+        HubFile(path.relative_to(folder).as_posix(), path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    chosen = {file.path for file in choose_files(files, index, "somebody/base")}
+    assert {
+        f"{DRAWING_ENCODER}/config.json",
+        f"{DRAWING_ENCODER}/diffusion_pytorch_model.safetensors",
+    } <= chosen
+    shutil.copytree(folder, tmp_path / "half")
+    (tmp_path / "half" / DRAWING_ENCODER / "diffusion_pytorch_model.safetensors").unlink()
+    assert DRAWING_ENCODER in what_is_missing(tmp_path / "half")
+    assert not what_is_missing(folder)
 
 
 def test_another_encoder_is_another_base(folder: Path, tmp_path: Path) -> None:

@@ -132,10 +132,12 @@ class Base(DrawingBase):
     def _to_encoder(self, pixels: Tensor) -> Tensor:
         """Pixels as the autoencoder takes them, where it works: a pipeline that offloads fetches it there.
 
-        One without weights (`hollow.py`) is nowhere.
+        One without weights (`hollow.py`) is nowhere, and so is one whose layers come one by one; but the
+        latter's plan says that they come.
         """
         vae = self.pipe.vae
-        return pixels.to(vae.device if vae.device.type == "meta" else self.plan.device, vae.dtype)
+        is_hollow = vae.device.type == "meta" and self.plan.offload == "none"
+        return pixels.to(vae.device if is_hollow else self.plan.device, vae.dtype)
 
     def _computing(self) -> torch.autocast:
         """In the plan's precision, whatever the weights' own."""

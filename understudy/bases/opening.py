@@ -62,6 +62,8 @@ def open_base(
     objective = kind.find_objective(pipe.scheduler, min_snr)
     base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
     place_readers(base)
+    if isinstance(base, ShownBase):
+        _ = base.encoder  # a damaged one is found now, not after the class pictures
     return base.shifting_by_size() if size_shift else base
 
 

@@ -65,6 +65,11 @@ class DrawingBase(ABC):
         return int(self.pipe.vae_scale_factor)
 
     @property
+    def shown_px(self) -> int:
+        """Side of the squares on which drawings are shown beside a prompt."""
+        return self.size_px
+
+    @property
     def cell_px(self) -> int:
         """What the sides of its pictures are multiples of: whole latents, and the pipeline's own demand."""
         return math.lcm(self.latent_px, 8)

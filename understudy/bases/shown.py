@@ -22,7 +22,7 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.drawing_encoder import MOST_DRAWINGS, DrawingEncoder
 from understudy.bases.layouts import DRAWING_ENCODER
 from understudy.bases.sd1 import Sd1Base
-from understudy.domain import Pixels
+from understudy.domain import Pixels, UserError
 
 
 class _LookingOn:
@@ -65,19 +65,35 @@ class ShownBase(Sd1Base):
     redraws_with = ShownImg2ImgPipeline
     max_references = learns_references = MOST_DRAWINGS
 
+    @property
+    def shown_px(self) -> int:
+        """The encoder knows the places of the base's own size alone."""
+        return self.own_size_px(self.pipe)
+
     @cached_property
-    def _encoder(self) -> DrawingEncoder:
+    def encoder(self) -> DrawingEncoder:
+        """What makes tokens of drawings; raises `UserError` where it cannot be loaded, or does not fit."""
         folder = Path(self.pipe.config["_name_or_path"]) / DRAWING_ENCODER
-        encoder: DrawingEncoder = DrawingEncoder.from_pretrained(folder, torch_dtype=torch.float32)
-        encoder.eval().requires_grad_(False).to(self.reading_device)
-        return encoder
+        try:
+            found: DrawingEncoder = DrawingEncoder.from_pretrained(
+                folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+            nothing = np.full((self.shown_px, self.shown_px, 3), 255, np.uint8)
+            found(self._latents_of([nothing]).to(found.device))
+        except Exception as error:  # whatever the loaders and layers of two libraries raise
+            raise UserError(
+                f"The encoder in {folder} cannot be loaded ({error}): get the base again."
+            ) from error
+        return found.eval().requires_grad_(False).to(self.reading_device)
+
+    def _latents_of(self, drawings: Sequence[Pixels]) -> Tensor:
+        pixels = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return self.encode_image(pixels).mean.float()[None]
 
     @torch.no_grad()
     def look_at(self, drawings: Sequence[Pixels]) -> Tensor:
-        """The tokens (1, T, D) of drawings (size, size, 3) of the base's own size, in fp32."""
-        pixels = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2).float() / 127.5 - 1
-        latents = self.encode_image(pixels).mean.to(self.reading_device, torch.float32)
-        tokens: Tensor = self._encoder(latents[None])
+        """The tokens (1, T, D) of drawings (`shown_px`, `shown_px`, 3), in fp32."""
+        tokens: Tensor = self.encoder(self._latents_of(drawings).to(self.encoder.device))
         return tokens
 
     def showing(self, drawings: Sequence[Pixels]) -> dict[str, object]:

@@ -43,8 +43,13 @@ def rank_references(drawings: Sequence[Drawing], seed: int = 0) -> list[int]:
         ranked += [number for number in plain_first if view.search(drawings[number].caption)][:1]
     ranked = ranked or plain_first[:1]
     looks = [_look(drawing) for drawing in drawings]
-    while left := [number for number in plain_first if number not in ranked]:
-        ranked.append(max(left, key=lambda number: _unlike(looks[number], [looks[one] for one in ranked])))
+    left = {number: min(_unlike(looks[number], looks[one]) for one in ranked) for number in plain_first}
+    for one in ranked:
+        del left[one]
+    while left:
+        ranked.append(max(left, key=lambda number: left[number]))
+        del left[ranked[-1]]
+        left = {number: min(far, _unlike(looks[number], looks[ranked[-1]])) for number, far in left.items()}
     return ranked
 
 
@@ -82,6 +87,5 @@ def _look(drawing: Drawing) -> NDArray[np.float32]:
     return np.asarray(small / 255, np.float32)
 
 
-def _unlike(look: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> float:
-    """How far it is from the one that is nearest to it."""
-    return min(float(np.abs(look - other).mean()) for other in others)
+def _unlike(look: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(np.abs(look - other).mean())

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from understudy.bases.base import Base
 from understudy.bases.catalog import find_base
 from understudy.bases.opening import open_base
 from understudy.bases.placing import place_denoiser
 from understudy.domain import Character
 from understudy.events import Notify
 from understudy.methods.adapters import add_text_adapter, load_adapter, write_adapter
+from understudy.methods.another_base import OnAnotherBase
 from understudy.methods.attached import attached
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
@@ -83,6 +85,12 @@ def _make_pull(denoiser: nn.Module, recipe: Adapting) -> Change | None:
     return lambda: recipe.pull * change()
 
 
+def _count_usual(base: Base, recipe: Adapting, run: Run) -> int:
+    """How many drawings are shown unasked: none where none were while it learned, as of one drawing alone."""
+    was_shown = len(run.manifest.drawings) > 1 and not isinstance(run, OnAnotherBase)
+    return count_shown(base, recipe) if was_shown else 0
+
+
 @contextmanager
 def open_painter(
     run: Run, recipe: Adapting, checkpoint: Checkpoint, device: str, notify: Notify, faster: Faster
@@ -91,5 +99,5 @@ def open_painter(
     with open_base_of(run, device, notify, faster) as base:
         load_adapter(base, recipe, checkpoint.folder, fuses(faster, recipe.follows_noise))
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
-        shown = References(run, count_shown(base, recipe))
+        shown = References(run, _count_usual(base, recipe, run))
         yield paint_subject(base, recipe, run, checkpoint, notify, faster, shown)

@@ -175,7 +175,8 @@ def make_examples(
     asked: list[tuple[str, tuple[int, ...]]] = [("", ()), *sorted({(row.prompt, row.shown) for row in rows})]
     latents = encode_pictures(base, [row.view.pixels for row in rows], notify)
     with reading_words(base):
-        pictures = [lay_on_paper(drawing, base.size_px) for drawing in character.drawings]
+        shown_ones = {number for _, shown in asked for number in shown}
+        pictures = {number: lay_on_paper(character.drawings[number], base.shown_px) for number in shown_ones}
         read = Conditioning.join(
             [_read(base, prompt, [pictures[n] for n in shown]) for prompt, shown in asked]
         )
@@ -218,7 +219,8 @@ def _read(base: Base, prompt: str, shown: Sequence[Pixels]) -> Conditioning:
 
 def _drawing_rows(base: Base, character: Character, recipe: Finetune, words: str) -> list[_Row]:
     rows = []
-    ranked, most = rank_references(character.drawings), count_shown(base, recipe)
+    most = count_shown(base, recipe)
+    ranked = rank_references(character.drawings) if most else []
     for unit, drawing in enumerate(character.drawings):
         views = make_views(
             drawing,

@@ -84,7 +84,7 @@ def learn(
             _follow(character, recipe, Path(run), processes, described)
             return Run(Path(run))
         check_run(run, recipe)
-        if isinstance(recipe, Finetune) and not _is_begun(run):
+        if isinstance(recipe, Finetune) and not is_begun(run):
             check_before_fetching(recipe, device, notify)
         folder = None if isinstance(recipe, FromNothing) else find_base(recipe.base, notify)
         choice = find_plan(run, recipe, folder, device, notify)
@@ -146,7 +146,7 @@ def find_plan(
     num_together: int = 1,
 ) -> Choice:
     """The plan that the run was begun with, or a new one; `folder` is where its base lies."""
-    if _is_begun(run):
+    if is_begun(run):
         begun = open_run(run).manifest
         if begun.plan.fused_backward and count_launched() > 1:
             raise refuse_several()
@@ -156,7 +156,7 @@ def find_plan(
     return Choice(choose_plan(folder, device))
 
 
-def _is_begun(run: StrPath) -> bool:
+def is_begun(run: StrPath) -> bool:
     """Whether the run has a plan already."""
     return (Path(run) / MANIFEST_FILE).is_file()
 

@@ -20,7 +20,7 @@ from understudy.footprint import measuring
 from understudy.methods.computing.learning_plans import check_before_fetching
 from understudy.methods.computing.planning import note_other_versions
 from understudy.methods.computing.processes import refuse_several
-from understudy.methods.learning import find_plan, make_manifest
+from understudy.methods.learning import find_plan, is_begun, make_manifest
 from understudy.methods.loop import has_learned
 from understudy.methods.refusing import check_family
 from understudy.methods.reviewing import never_stop
@@ -62,7 +62,9 @@ def learn_together(
     check_family(first, notify)
     for folder, recipe in zip(folders, recipes.values(), strict=True):
         check_run(folder, recipe)
-    check_before_fetching(first, device, notify)
+    if not all(is_begun(folder) for folder in folders):
+        joint = first.model_copy(update={"batch": first.batch * len(folders)})
+        check_before_fetching(joint, device, notify)
     base = find_base(first.base, notify)
     choice = find_plan(folders[0], first, base, device, notify, len(folders))
     # The batch of all is large enough to be shared between threads, which that of one is not.

@@ -154,8 +154,7 @@ def learn_at_once(
     start = common_step([member.run for member in members])
     for member in members:
         _restore(member, start)
-        sizes = {name: tensor.nbytes for name, tensor in member.kept.tensors().items()}
-        refuse_full_disk(member.run, sizes, recipe, start)
+    refuse_full_disk([(member.run, _sizes(member)) for member in members], recipe, start)
 
     averages: list[dict[str, float]] = []
     summed = [_Sums() for _ in members]
@@ -200,6 +199,10 @@ def common_step(runs: Sequence[Run]) -> int:
         if all(one[step].is_whole(*one[step].sha256) for one in saved):
             return step
     return 0
+
+
+def _sizes(member: Member) -> dict[str, int]:
+    return {name: tensor.nbytes for name, tensor in member.kept.tensors().items()}
 
 
 def _save(member: Member, step: int, keep: bool) -> Checkpoint:

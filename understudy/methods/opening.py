@@ -17,7 +17,7 @@ from understudy.runs import Run
 
 BY_LAYERS = (
     "The base is larger than what is free on the graphics card, so it comes layer by layer, which is slow: "
-    "--quantization nf4 draws faster."
+    "where its denoiser is what is too large, --quantization nf4 draws faster."
 )
 
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from understudy.bases.base import Base
-from understudy.bases.catalog import find_base, find_family
-from understudy.bases.fetching.fetch import is_in_the_hub
+from understudy.bases.catalog import find_family
+from understudy.bases.fetching.fetch import find_on_disk
 from understudy.bases.opening import find_kind, find_kind_in
 from understudy.domain import UserError
 from understudy.drawings.keep import kept_character
@@ -36,10 +36,9 @@ def count_references(recipe: Reference, base: str, notify: Notify = ignore) -> i
 
 
 def _find_kind(base: str, notify: Notify) -> type[Base]:
-    """One that is known by name is not fetched for that."""
-    if is_in_the_hub(base):
-        return find_kind(find_family(base, notify))
-    return find_kind_in(find_base(base, notify))
+    """Of one that is not on the disk the family says it, without fetching it where it is known by name."""
+    here = find_on_disk(base)
+    return find_kind(find_family(base, notify)) if here is None else find_kind_in(here)
 
 
 def learn(recipe: Reference, run: Run, notify: Notify) -> None:

@@ -62,8 +62,8 @@ class References:
 
 
 def show(base: Base, drawings: Sequence[Drawing]) -> dict[str, object]:
-    """What the pipeline's call is given to be shown these drawings, each on paper of the base's own size."""
-    return base.showing([lay_on_paper(drawing, base.size_px) for drawing in drawings]) if drawings else {}
+    """What the pipeline's call is given to be shown these drawings, each on paper of its size."""
+    return base.showing([lay_on_paper(drawing, base.shown_px) for drawing in drawings]) if drawings else {}
 
 
 def check_references(base: Base, settings: DrawSettings) -> None:

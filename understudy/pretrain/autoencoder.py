@@ -270,7 +270,7 @@ def main() -> None:
         args.channels,
         args.hold,
     ).cpu()
-    if args.hold is not None:
+    if args.hold is not None and not args.decoder_only:
         scale_channels(model, int(_load(args.hold).config.latent_channels), DETAIL_DEVIATION)
     elif not args.decoder_only:
         scale_channels(model)

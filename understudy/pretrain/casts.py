@@ -70,7 +70,7 @@ class CastStore:
     def __init__(self, folder: Path, vae: AutoencoderKL) -> None:
         self.folder, self.vae = folder, vae
         folder.mkdir(parents=True, exist_ok=True)
-        refuse_others(folder, vae, f"cast {PICTURES} {FOR_BASE}")
+        refuse_others(folder, vae, f"cast {CASTS} {DRAWINGS} {SCENES} {_VIEWS} {PORTRAIT} {FOR_BASE}")
         self._latents: list[Tensor] = []
         self._weights: list[Tensor] = []
 

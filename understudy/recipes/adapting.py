@@ -25,7 +25,6 @@ _AS_THE_STUDY: Mapping[str, object] = {
     "views": 1,
     "caption_dropout": 0.0,
     "background_weight": 1.0,
-    "references": 0,
 }
 """What the study took from diffusers' scripts, or does not have at all. Its 512 pixels and its 16-bit numbers
 are a base's and a machine's own here."""

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from understudy.domain import UserError
 from understudy.recipes import Recipe, read_recipe
@@ -29,6 +30,9 @@ NUM_STATES_KEPT = 2
 @dataclass(frozen=True)
 class Run:
     """A run folder that exists; a path wherever a path is asked for."""
+
+    keeps: ClassVar[bool] = True
+    """Whether what it is given to save lies on the disk afterwards."""
 
     folder: Path
     _hashes: Hashes = field(init=False, default_factory=Hashes, compare=False, repr=False)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from understudy.bases.layouts import DRAWING_ENCODER
 from understudy.bases.prompting import PROMPTING_FILE
 from understudy.domain import UserError
 from understudy.hub import HubFile
@@ -62,9 +63,10 @@ def choose_files(files: Iterable[HubFile], index: Mapping[str, object], reposito
     chosen = []
     for file in files:
         folder, _, name = file.path.rpartition("/")
-        if file.path in (INDEX_FILE, PROMPTING_FILE):
+        is_read = PurePosixPath(name).suffix in (*TEXTS, ".safetensors")
+        if file.path in (INDEX_FILE, PROMPTING_FILE) or (folder == DRAWING_ENCODER and is_read):
             chosen.append(file)
-        elif folder in by_part and PurePosixPath(name).suffix in (*TEXTS, ".safetensors"):
+        elif folder in by_part and is_read:
             by_part[folder].append(file)
     weighted = {part: found for part, found in by_part.items() if is_weighted(part)}
     variant = HALF if all(HALF in _variants(_names(found)) for found in weighted.values()) else None
@@ -106,6 +108,9 @@ def what_is_missing(folder: Path, but_weights: bool = False, left_out: Collectio
                 return f"{lacking} in {part}/, and others are not loaded"
             if lacking:
                 return f"{part}/{lacking} is missing"
+    beside = _list_names(folder / DRAWING_ENCODER)
+    if beside and not but_weights and not any(WEIGHTS.fullmatch(name) for name in beside):
+        return f"{NO_WEIGHTS} in {DRAWING_ENCODER}/, and others are not loaded"
     return ""
 
 

@@ -151,6 +151,8 @@ def _join(device: str) -> Processes:
 class FollowingRun(Run):
     """The copy of a run from which a process that follows begins, and in which it keeps nothing."""
 
+    keeps = False
+
     def save(self, step: int, write: Callable[[Path], None], keep: bool) -> Checkpoint:
         """Write nothing: the first process does, the same."""
         return Checkpoint(self.folder, step, {}, keep)
