@@ -49,9 +49,7 @@ def test_captured_steps_are_listed_as_learning_takes_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_sdxl(tmp_path / "sdxl")
-    monkeypatch.setattr(
-        "understudy.methods.computing.learning_plans.fetch_texts", lambda known, notify: folder
-    )
+    monkeypatch.setattr(fetch, "fetch_texts", lambda known, notify, hub: folder)
     asked = ["plan", "--base", "sdxl", "--quantization", "none", "--offload", "encoders"]
 
     def list_plans(*knobs: str) -> list[str]:

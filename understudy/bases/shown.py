@@ -84,7 +84,8 @@ class ShownBase(Sd1Base):
             raise UserError(
                 f"The encoder in {folder} cannot be loaded ({error}): get the base again."
             ) from error
-        return found.eval().requires_grad_(False).to(self.reading_device)
+        found.eval().requires_grad_(False).to(self.reading_device)
+        return found
 
     def _latents_of(self, drawings: Sequence[Pixels]) -> Tensor:
         pixels = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -53,7 +53,7 @@ def check_optimizer(recipe: Finetune) -> None:
 
 def read_moments(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> dict[str, Tensor]:
     """What the optimizer keeps of a weight, by name; its step count is the checkpoint's."""
-    return {_NAMES[key]: kept for key, kept in optimizer.state[weight].items() if key in _NAMES}
+    return {_NAMES[key]: kept for key, kept in optimizer.state.get(weight, {}).items() if key in _NAMES}
 
 
 def write_moments(
