@@ -11,7 +11,8 @@ from diffusers import AutoencoderKL
 from tests.toy_base import make_toy_base
 from understudy.pretrain import latents
 from understudy.pretrain.denoiser import build, make_scheduler, sample_times, velocity_loss
-from understudy.pretrain.latents import LatentStore, caption_of, cell_weights, painted, shown
+from understudy.pretrain.latents import LatentStore, caption_of, painted, shown
+from understudy.pretrain.shards import cell_weights
 from understudy.pretrain.training import keyed
 from understudy.world.captions import parse
 

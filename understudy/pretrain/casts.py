@@ -6,19 +6,19 @@ A character follows from its number, and so do its scenes; a shard holds their l
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import load_file
 from torch import Tensor
 
 from understudy.domain import Attributes
-from understudy.pretrain.latents import encode_scenes, refuse_others
+from understudy.pretrain.shards import Shards
 from understudy.pretrain.strangers import FOR_BASE, Stranger, sample_stranger
-from understudy.world.scenes import paint, possible, sample_attributes
+from understudy.world.scenes import Painted, paint, possible, sample_attributes
 
 CASTS = 192
 """Characters of a shard."""
@@ -61,45 +61,27 @@ def _drawing(rng: random.Random, kind: str, index: int) -> Attributes:
     return possible(wish)
 
 
-class CastStore:
-    """Shards of casts in a folder, made when first asked for and kept in memory.
+class CastStore(Shards):
+    """The shards of casts: of each character the drawings, then the scenes."""
 
-    Raises `ValueError` where they were made by another encoder, or of another mixture.
-    """
+    stem = "cast"
 
     def __init__(self, folder: Path, vae: AutoencoderKL) -> None:
-        self.folder, self.vae = folder, vae
-        folder.mkdir(parents=True, exist_ok=True)
-        refuse_others(folder, vae, f"cast {CASTS} {DRAWINGS} {SCENES} {_VIEWS} {PORTRAIT} {FOR_BASE}")
-        self._latents: list[Tensor] = []
-        self._weights: list[Tensor] = []
+        mixture = f"cast {CASTS} {DRAWINGS} {SCENES} {_VIEWS} {PORTRAIT} {FOR_BASE}"
+        super().__init__(folder, vae, mixture)
 
     def __len__(self) -> int:
-        return len(self._latents) * CASTS
+        return len(self.latents) * CASTS
 
-    def grow_to(self, num_shards: int) -> None:
-        """Load or make shards until there are `num_shards`."""
-        while len(self._latents) < num_shards:
-            tensors = load_file(self.made(len(self._latents)))
-            self._latents.append(tensors["latents"])
-            self._weights.append(tensors["weights"])
-
-    def made(self, index: int) -> Path:
-        """A shard's file, painted and encoded where it is not there."""
-        path = self.folder / f"cast-{index:04d}.safetensors"
-        if not path.exists():
-            numbers = range(index * CASTS, (index + 1) * CASTS)
-            whos = [cast(number) for number in numbers]
-            scenes = (
-                paint(who.stranger.look(), wish, seed)
-                for who in whos
-                for wish, seed in zip(who.wishes, who.seeds, strict=True)
-            )
-            encode_scenes(scenes, self.vae, path)
-        return path
+    def scenes(self, index: int) -> Iterator[Painted]:
+        """See `Shards`."""
+        for number in range(index * CASTS, (index + 1) * CASTS):
+            who = cast(number)
+            for wish, seed in zip(who.wishes, who.seeds, strict=True):
+                yield paint(who.stranger.look(), wish, seed)
 
     def take(self, number: int, pictures: list[int]) -> tuple[Tensor, Tensor]:
         """Latents (P, C, h, w) in fp32 and loss weights (P, 1, h, w) of pictures of a character."""
         shard, place = divmod(number, CASTS)
         rows = torch.tensor([place * PICTURES + one for one in pictures])
-        return self._latents[shard][rows].float(), self._weights[shard][rows].float()[:, None]
+        return self.latents[shard][rows].float(), self.weights[shard][rows].float()[:, None]

@@ -23,8 +23,7 @@ def widen_autoencoder(model: AutoencoderKL, channels: int) -> AutoencoderKL:
     Raises `ValueError` if it has more already.
     """
     old = int(model.config.latent_channels)
-    if channels < old:
-        raise ValueError(f"The autoencoder has {old} latent channels: {channels} are fewer.")
+    _refuse_fewer(old, channels)
     wide = AutoencoderKL.from_config({**model.config, "latent_channels": channels})
     state = model.state_dict()
     own = wide.state_dict()
@@ -58,8 +57,7 @@ def widen_denoiser(model: UNet2DConditionModel, channels: int) -> UNet2DConditio
     Raises `ValueError` if it has more already.
     """
     old = int(model.config.in_channels)
-    if channels < old:
-        raise ValueError(f"The denoiser has {old} latent channels: {channels} are fewer.")
+    _refuse_fewer(old, channels)
     wide = UNet2DConditionModel.from_config(
         {**model.config, "in_channels": channels, "out_channels": channels}
     )
@@ -81,8 +79,7 @@ def widen_encoder(model: DrawingEncoder, channels: int) -> DrawingEncoder:
     Raises `ValueError` if it has more already.
     """
     old = int(model.config.in_channels)
-    if channels < old:
-        raise ValueError(f"The encoder has {old} latent channels: {channels} are fewer.")
+    _refuse_fewer(old, channels)
     wide: DrawingEncoder = DrawingEncoder.from_config({**model.config, "in_channels": channels})
     own, state = wide.state_dict(), model.state_dict()
     for name in _copy_alike(own, state):
@@ -111,6 +108,11 @@ def add_attention(model: UNet2DConditionModel) -> UNet2DConditionModel:
         elif ".proj_out." in name:
             tensor.zero_()
     return attending
+
+
+def _refuse_fewer(old: int, channels: int) -> None:
+    if channels < old:
+        raise ValueError(f"There are {old} latent channels already: {channels} are fewer.")
 
 
 def _copy_alike(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
