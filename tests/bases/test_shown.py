@@ -26,6 +26,7 @@ from understudy.drawings.references import lay_on_paper
 from understudy.events import ignore
 from understudy.hub import HubFile
 from understudy.methods import learn, open_painter
+from understudy.methods.another_base import on_another_base
 from understudy.methods.examples import EXAMPLES_FILE, Examples, make_examples
 from understudy.methods.reference import count_references
 from understudy.recipes import DrawSettings, Reference
@@ -129,6 +130,19 @@ def test_what_is_shown_changes_the_picture(run: Run) -> None:
         one = next(iter(painter([SCENE], FAST.model_copy(update={"references": 1})))).pixels
     assert np.array_equal(all_four, again)
     assert not np.array_equal(all_four, one)
+
+
+def test_on_another_base_that_looks_nothing_is_shown_unasked(run: Run, folder: Path, tmp_path: Path) -> None:
+    """It may have learned on one that does not look."""
+    shutil.copytree(folder, tmp_path / "sibling")
+    other = DrawingEncoder(in_channels=4, cells=8, width=16, text_width=WIDTH)
+    other.save_pretrained(tmp_path / "sibling" / DRAWING_ENCODER)
+    moved = on_another_base(run, str(tmp_path / "sibling"))
+    with open_painter(moved) as painter:
+        (unasked,) = painter([SCENE], FAST)
+        (asked,) = painter([SCENE], FAST.model_copy(update={"references": 2}))
+    assert "references" not in unasked.record
+    assert asked.record["references"].count(",") == 1
 
 
 def test_a_sketch_is_drawn_over_with_the_drawings_in_sight(run: Run) -> None:

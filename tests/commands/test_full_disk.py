@@ -43,7 +43,16 @@ def test_states_that_cannot_be_kept_are_refused_before_the_first_step(
     assert open_run(tmp_path / "2.0").newest() is None
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        SafetensorError("Error while serializing: I/O error: Disk quota exceeded (os error 122)"),
+        RuntimeError("[enforce fail] unexpected pos 64 vs 0: No space left on device"),
+    ],
+)
 def test_a_disk_that_fills_up_while_learning_is_one_sentence(
+    failure: Exception,
     drawings: Path,
     toy_base: Path,
     tmp_path: Path,
@@ -51,7 +60,7 @@ def test_a_disk_that_fills_up_while_learning_is_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fill(*arguments: object) -> None:
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise failure
 
     asked = learn_arguments(drawings, toy_base, tmp_path / "run")
     with monkeypatch.context() as full:

@@ -14,9 +14,9 @@ from tests.toy_character import make_recipe
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.footprint import read_footprint
-from understudy.methods import learn, learn_together, open_painter
+from understudy.methods import learn, learn_together, learning_together, open_painter
 from understudy.methods.adapters import WEIGHTS_FILE
-from understudy.recipes import DrawSettings, DreamBoothLora
+from understudy.recipes import DrawSettings, DreamBoothLora, Finetune
 from understudy.runs import Run, open_run
 
 ROUNDING = 1e-5
@@ -125,6 +125,22 @@ def test_the_same_call_changes_nothing(
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
     learn_in(folder, recipes, pip)
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
+
+
+def test_only_what_is_not_begun_is_checked_and_as_large_as_all_are(
+    together: dict[str, Run],
+    recipes: dict[str, DreamBoothLora],
+    pip: Character,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(recipe: Finetune, device: str, notify: object) -> None:
+        raise UserError(f"no room for {recipe.batch} pictures")
+
+    monkeypatch.setattr(learning_together, "check_before_fetching", refuse)
+    learn_in(together["fast"].folder.parent, recipes, pip)  # begun, with a plan that stands
+    with pytest.raises(UserError, match=f"for {4 * recipes['fast'].batch} pictures"):
+        learn_in(tmp_path, recipes, pip)
 
 
 def test_a_run_that_was_begun_alone_goes_on_alone(
