@@ -22,6 +22,7 @@ from understudy.bases.flux import FluxBase
 from understudy.bases.flux2 import Flux2Base
 from understudy.bases.kontext import KontextBase
 from understudy.bases.layouts import DRAWING_ENCODER, Family
+from understudy.bases.looking import LookingBase
 from understudy.bases.placing import place_readers
 from understudy.bases.prompting import read_prompting
 from understudy.bases.quantizing import configure
@@ -30,7 +31,6 @@ from understudy.bases.qwen_edit import QwenEditBase
 from understudy.bases.sd1 import Sd1Base
 from understudy.bases.sd3 import Sd3Base
 from understudy.bases.sdxl import SdxlBase
-from understudy.bases.shown import ShownBase
 from understudy.bases.zimage import ZImageBase
 from understudy.domain import UserError
 from understudy.runs import Plan
@@ -62,7 +62,7 @@ def open_base(
     objective = kind.find_objective(pipe.scheduler, min_snr)
     base = kind(pipe, objective, plan, read_prompting(folder), size_px or kind.own_size_px(pipe))
     place_readers(base)
-    if isinstance(base, ShownBase):
+    if isinstance(base, LookingBase):
         _ = base.encoder  # a damaged one is found now, not after the class pictures
     return base.shifting_by_size() if size_shift else base
 
@@ -70,7 +70,7 @@ def open_base(
 def find_kind_in(folder: Path) -> type[Base]:
     """The class of the base in a folder; raises `UserError` as `read_layout` does."""
     family = read_layout(folder).family
-    return ShownBase if family == "sd1" and (folder / DRAWING_ENCODER).is_dir() else find_kind(family)
+    return LookingBase if family == "sd1" and (folder / DRAWING_ENCODER).is_dir() else find_kind(family)
 
 
 def find_kind(family: Family) -> type[Base]:

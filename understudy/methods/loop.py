@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from understudy.events import Cancelled, Notify, Step
+from understudy.methods.disk_space import refuse_full_disk
 from understudy.methods.optimizers import MOMENTS, read_moments, write_moments
 from understudy.methods.reviewing import Review, Snapshot, Stop
-from understudy.methods.room import refuse_full_disk
 from understudy.recipes import Learning
 from understudy.runs import STATE_FILE, Checkpoint, Run
 

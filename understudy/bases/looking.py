@@ -43,11 +43,11 @@ class _LookingOn:
         return beside(hidden, self._shown), None if negative is None else beside(negative, self._shown * 0)
 
 
-class ShownPipeline(_LookingOn, StableDiffusionPipeline):  # type: ignore[misc]
+class LookingPipeline(_LookingOn, StableDiffusionPipeline):  # type: ignore[misc]
     """Draws from noise."""
 
 
-class ShownImg2ImgPipeline(_LookingOn, StableDiffusionImg2ImgPipeline):  # type: ignore[misc]
+class LookingImg2ImgPipeline(_LookingOn, StableDiffusionImg2ImgPipeline):  # type: ignore[misc]
     """Draws from another picture."""
 
 
@@ -57,12 +57,12 @@ def beside(hidden_PLD: Tensor, shown_1TD: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ShownBase(Sd1Base):
+class LookingBase(Sd1Base):
     """An opened base that has an encoder of drawings in its folder."""
 
     opens_with = StableDiffusionPipeline
-    draws_with = ShownPipeline
-    redraws_with = ShownImg2ImgPipeline
+    draws_with = LookingPipeline
+    redraws_with = LookingImg2ImgPipeline
     max_references = learns_references = MOST_DRAWINGS
 
     @property

@@ -211,7 +211,7 @@ def begin(unet: Path, encoder: Path | None, channels: int, attend: bool) -> Look
 def main() -> None:
     """Train, and save the averaged weights beside the other parts of the base."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--state", type=Path, default=Path("state/shown"))
+    parser.add_argument("--state", type=Path, default=Path("state/looking"))
     parser.add_argument("--latents", type=Path, default=Path("state/latents"))
     parser.add_argument("--casts", type=Path, default=Path("state/casts"))
     parser.add_argument("--base", type=Path, default=Path("state/base"), help="has all other parts")

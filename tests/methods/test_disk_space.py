@@ -10,7 +10,7 @@ import pytest
 
 from understudy.domain import UserError
 from understudy.methods.computing.processes import FollowingRun
-from understudy.methods.room import refuse_full_disk
+from understudy.methods.disk_space import refuse_full_disk
 from understudy.recipes import DreamBoothLora
 from understudy.runs import Run
 

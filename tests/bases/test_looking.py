@@ -19,8 +19,8 @@ from understudy.bases.drawing_encoder import DrawingEncoder
 from understudy.bases.fetching.needed_files import INDEX_FILE, choose_files, what_is_missing
 from understudy.bases.fetching.packaged import PACKAGED
 from understudy.bases.layouts import DRAWING_ENCODER
+from understudy.bases.looking import LookingBase
 from understudy.bases.opening import open_base
-from understudy.bases.shown import ShownBase
 from understudy.domain import Scene, Sketch, UserError
 from understudy.drawings.references import lay_on_paper
 from understudy.events import ignore
@@ -62,7 +62,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_plain_diffusers_draws_the_same_with_the_tokens_beside_the_prompt(base: Base, folder: Path) -> None:
-    assert isinstance(base, ShownBase)
+    assert isinstance(base, LookingBase)
     drawings = [lay_on_paper(one, base.size_px) for one in make_character(2).drawings]
     given = {"num_inference_steps": 2, "guidance_scale": 3.0, "output_type": "np"}
     ours = base.drawing_pipe(None)(
@@ -85,14 +85,14 @@ def test_plain_diffusers_draws_the_same_with_the_tokens_beside_the_prompt(base: 
 
 
 def test_drawings_have_no_order(base: Base) -> None:
-    assert isinstance(base, ShownBase)
+    assert isinstance(base, LookingBase)
     drawings = [lay_on_paper(one, base.size_px) for one in make_character(2).drawings]
     there, back = base.look_at(drawings), base.look_at(drawings[::-1])
     assert torch.allclose(there.roll(PLACES, 1), back, atol=1e-5)
 
 
 def test_a_drawing_is_learned_beside_the_others_and_never_beside_itself(base: Base, folder: Path) -> None:
-    assert isinstance(base, ShownBase)
+    assert isinstance(base, LookingBase)
     character = make_character(4)
     found = make_examples(base, character, make_recipe(folder), [], ignore)
     rows = found.prompts["hidden"][found.prompt]

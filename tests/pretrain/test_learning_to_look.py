@@ -17,7 +17,7 @@ from understudy.pretrain import casts, latents
 from understudy.pretrain.casts import DRAWINGS, PICTURES, PORTRAIT, CastStore, cast
 from understudy.pretrain.denoiser import Course, Lessons, make_scheduler
 from understudy.pretrain.latents import LatentStore
-from understudy.pretrain.shown import TARGETS, Lesson, Looking, fit, introduce
+from understudy.pretrain.looking import TARGETS, Lesson, Looking, fit, introduce
 
 COURSE = Course(steps=8, batch=6, rate=1e-3, decay_from=0.5, shards=2, steps_per_shard=4, seed=3)
 
