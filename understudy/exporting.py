@@ -19,7 +19,7 @@ from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
-from understudy.methods.kohya import DOTTED, FAMILIES, WITH_DOTS, lacks_readers, to_kohya
+from understudy.methods.kohya import DOTTED, JOINED, WITH_DOTS, WITHOUT_DIFFUSERS, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.opening import base_of
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
@@ -44,11 +44,9 @@ def export(
 
     `out` is the file, by default named by character and form in the run's folder `exported`; a word of the
     character's own lies beside it, ending in "-word". What readers of the form do otherwise is told to
-    `notify`, and where the form is another, because the base's family has none of kohya's. Raises `UserError`
-    where the method or its adapter has no such file.
+    `notify`. Raises `UserError` where the method or its adapter has no such file.
     """
     opened = open_run(run)
-    form = _find_form(opened, form, notify)
     slug = re.sub(r"\W+", "-", opened.manifest.name.lower()).strip("-") or "character"
     path = Path(out) if out is not None else opened.folder / EXPORTED_FOLDER / f"{slug}-{form}{ENDING}"
     if path.suffix != ENDING:
@@ -74,20 +72,6 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
     return files
 
 
-def _find_form(run: Run, form: Form, notify: Notify) -> Form:
-    if form == "diffusers" or not isinstance(run.recipe, Adapting):
-        return form
-    if find_family(base_of(run), notify) in FAMILIES:
-        return form
-    notify(
-        Note(
-            "Adapters of this family of bases are in diffusers' form, which ComfyUI reads as well: "
-            "kohya's would be read by ComfyUI alone."
-        )
-    )
-    return "diffusers"
-
-
 def _find_checkpoint(run: Run, step: int | None) -> Checkpoint:
     if step is None:
         newest = run.newest()
@@ -111,9 +95,9 @@ def _pack_adapter(run: Run, recipe: Adapting, form: Form, checkpoint: Checkpoint
         with safe_open(path, "pt") as file:
             return pack_weights(tensors, {**file.metadata(), **facts})
     family = find_family(base_of(run), notify)
-    if family in ("flux", "kontext") and recipe.adapter in OF_LYCORIS:
+    if family in JOINED and recipe.adapter in OF_LYCORIS:
         raise UserError(
-            f"In kohya's form several layers of FLUX are one, which {recipe.adapter} does not allow: "
+            f"In kohya's form several layers of this base are one, which {recipe.adapter} does not allow: "
             "take --format diffusers."
         )
     renamed = to_kohya(tensors, family)
@@ -147,6 +131,11 @@ def _limits(base: Path, recipe: Adapting, form: Form, tensors: Mapping[str, Tens
         said.append(
             f"ComfyUI knows no layer of this base by kohya's name: each keeps its own, behind {DOTTED!r}, "
             "which diffusers reads as well."
+        )
+    if form == "kohya" and layout.family in WITHOUT_DIFFUSERS:
+        said.append(
+            "In this form ComfyUI and sd-scripts read it; for diffusers take --format diffusers, which "
+            "ComfyUI reads as well."
         )
     if (layout.family, recipe.adapter) in READ_IN_ANY_FORM:
         return said

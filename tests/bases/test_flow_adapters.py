@@ -11,16 +11,12 @@ from torch import Tensor
 
 from tests.bases.test_families import PLAN, PROMPTS, noisy_latents
 from tests.bases.toys import make_toy
-from tests.toy_character import make_character, make_recipe, make_whole_recipe
+from tests.toy_character import make_recipe
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
-from understudy.domain import Scene
-from understudy.methods import learn, open_painter
 from understudy.methods.adapters import add_adapter, load_adapter, write_adapter
 from understudy.methods.kohya import to_kohya
-from understudy.methods.painting import PipelinePainter
-from understudy.methods.whole_weights import PIPELINE_FOLDER
-from understudy.recipes import Adapter, DrawSettings, Target
+from understudy.recipes import Adapter, Target
 
 
 @pytest.fixture(scope="module", params=["sd3", "flux"])
@@ -70,25 +66,6 @@ def test_an_adapter_that_was_written_answers_as_it_did(
         load_adapter(loaded, recipe, tmp_path)
         assert torch.allclose(loaded.predict(noisy, times, prompts), expected, atol=1e-4)
     assert not torch.allclose(expected, before, atol=1e-2)
-
-
-def test_the_whole_denoiser_is_learned_as_a_pipeline_of_the_same_readers(
-    folder: Path, tmp_path: Path
-) -> None:
-    few = {"steps": 2, "prior_weight": 0.0, "save_as": "pipeline", "averaging": 0.0, "checkpointing": "whole"}
-    run = learn(make_character(2), make_whole_recipe(folder).model_copy(update=few), tmp_path / "run")
-    newest = run.newest()
-    assert newest is not None
-    pipeline = newest.folder / PIPELINE_FOLDER
-    for file in folder.glob("tokenizer*/*"):
-        assert file.read_bytes() == (pipeline / file.relative_to(folder)).read_bytes()
-    with open_painter(run) as painter:
-        assert isinstance(painter, PipelinePainter)
-        assert next(painter([Scene("Pip", 5)], DrawSettings(steps=2))).pixels.shape == (32, 32, 3)
-        own = open_base(folder, PLAN).denoiser.state_dict()
-        assert any(
-            not torch.equal(own[name], one) for name, one in painter.base.denoiser.state_dict().items()
-        )
 
 
 @pytest.mark.parametrize("targets", [("attention",), ("feed-forward",), ("attention", "feed-forward")])

@@ -24,6 +24,7 @@ from understudy.methods.computing.plans import Machine
 from understudy.runs import Plan
 
 SDXL, ZIMAGE, OTHER = "somebody/sdxl", "somebody/zimage", "somebody/another"
+DEV, EDIT = "somebody/dev", "somebody/edit"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,11 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str
         )
     }
     index = json.loads(found[ZIMAGE]["model_index.json"])
-    other = json.dumps({**index, "_class_name": "Flux2Pipeline"}).encode()
-    return {**found, OTHER: {**found[ZIMAGE], "model_index.json": other}}
+    others = {OTHER: "CogView4Pipeline", DEV: "Flux2Pipeline", EDIT: "QwenImageEditPipeline"}
+    for name, pipeline in others.items():
+        other = json.dumps({**index, "_class_name": pipeline}).encode()
+        found[name] = {**found[ZIMAGE], "model_index.json": other}
+    return found
 
 
 @pytest.fixture
@@ -58,7 +62,9 @@ def fetched_weights(hub: FakeHub) -> list[str]:
 @pytest.mark.parametrize(
     ("base", "asked", "says"),
     [
-        (OTHER, "", "no base of a known family (it is a Flux2Pipeline)"),
+        (OTHER, "", "no base of a known family (it is a CogView4Pipeline)"),
+        (DEV, "", "is not supported: take klein or klein-9b"),
+        (EDIT, "", "is not supported: take qwen-edit"),
         (ZIMAGE, "--method textual-inversion", "learns no new word"),
         (ZIMAGE, "--method reference", "cannot be shown drawings"),
         (SDXL, "--rank -3", "rank"),
@@ -84,6 +90,30 @@ def test_a_mistake_costs_no_download(
     assert hub.asked
     assert not fetched_weights(hub)
     assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("base", "instead"),
+    [("black-forest-labs/FLUX.2-dev", "klein"), ("Qwen/Qwen-Image-Edit", "qwen-edit")],
+)
+def test_what_is_not_supported_is_told_by_its_name_alone(
+    base: str, instead: str, hub: FakeHub, drawings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anybody accepts a licence for it."""
+    for asked in (
+        ["learn", str(drawings), "--name", "Mo", "--run", str(tmp_path / "run"), "--base", base],
+        ["plan", "--base", base],
+    ):
+        assert f"is not supported: take {instead}" in mistake(capsys, *asked)
+    assert not hub.asked
+
+
+def test_so_is_a_folder_of_it(drawings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_toy("flux2", tmp_path / "dev")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": "Flux2Pipeline"}))
+    asked = ["learn", str(drawings), "--name", "Mo", "--run", str(tmp_path / "run"), "--base", str(folder)]
+    assert "is not supported: take klein" in mistake(capsys, *asked)
 
 
 def test_nor_do_drawings_and_runs_that_cannot_be(

@@ -15,8 +15,10 @@ from accelerate import PartialState
 from PIL import Image
 from torch import distributed
 
+from tests.bases.toys import make_toy
 from tests.methods.launching import ACCELERATE, TORCHRUN, launch
 from tests.methods.learning_in_turns import LAST
+from tests.methods.learning_large import METHODS, learn_each
 from tests.toy_character import make_character
 from understudy.cli import run_command
 from understudy.comparisons.compare import compare
@@ -50,7 +52,6 @@ def alone(asked: list[str], toy_base: Path, tmp_path_factory: pytest.TempPathFac
 
 def assert_same(two: Run, one: Run) -> None:
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
-    assert len(losses(two)) == 3
     for name, weight in weights(one).items():
         assert torch.allclose(weights(two)[name], weight, atol=1e-4), name
 
@@ -75,6 +76,7 @@ def test_two_learn_what_one_learns_run_after_run(
     assert done.stderr.count("Learning in 2 processes") == 3
     assert done.stderr.count("Learned. Now draw") == 3
     assert_same(open_run(tmp_path / "2"), alone)
+    assert len(losses(alone)) == 3
     stopped = open_run(tmp_path / "stopped").newest_state()
     assert stopped is not None
     assert stopped.step == LAST
@@ -94,6 +96,18 @@ def test_two_that_share_the_denoiser_learn_it_too_and_one_goes_on(
     half = open_run(tmp_path / "half").newest_state()
     assert half is not None
     assert half.step == 1
+
+
+def test_two_learn_what_one_learns_on_a_large_family(tmp_path: Path) -> None:
+    """A flow, whose words are read in chats; a batch of three is parted unequally."""
+    base = make_toy("flux2", tmp_path / "klein")
+    done = launch(ACCELERATE, "learning_large", [str(base), str(tmp_path / "two")])
+    assert done.returncode == 0, done.stderr
+    learn_each(base, tmp_path / "one")
+    for method in METHODS:
+        one, two = (open_run(tmp_path / count / method) for count in ("one", "two"))
+        assert len(losses(one)) == 1
+        assert_same(two, one)
 
 
 def test_there_is_nobody_to_share_the_denoiser_with(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.bases.choosing.known import find_known
+from understudy.bases.choosing.refused import find_refused, say_refused
 from understudy.bases.fetching.fetch import fetch_base, fetch_configs, is_in_the_hub
 from understudy.bases.fetching.hashing import hash_file
 from understudy.bases.fetching.needed_files import INDEX_FILE, TEXTS, is_of, variant_of
@@ -56,6 +57,9 @@ def read_layout(folder: Path) -> Layout:
     except (OSError, ValueError):
         raise UserError(f"{folder} is no base ({INDEX_FILE} cannot be read): {refused}") from None
     layout = find_layout(index) if isinstance(index, dict) else None
+    known = find_refused("", index.get("_class_name")) if isinstance(index, dict) else None
+    if known is not None:
+        raise UserError(say_refused(known))
     if layout is None:
         raise UserError(f"{folder} is no base of a known family (see {INDEX_FILE}): {refused}")
     other = find_other_part(layout, index)

@@ -2,7 +2,8 @@
 
 A layer's name has underscores for dots and begins with what it belongs to; factors are "lora_down" and
 "lora_up", and each layer says its alpha. LoKr and DoRA are in LyCORIS' names, which ComfyUI reads too.
-This is so for the families with a U-Net; FLUX's layers have other names, see `kohya_flux` and `kohya_flux2`.
+This is so for the families with a U-Net; others' layers have the names that their makers gave them, see
+`kohya_flux`, `kohya_flux2` and `kohya_sd3`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from torch import Tensor
 from understudy.bases.layouts import Family
 from understudy.methods.kohya_flux import to_kohya_flux
 from understudy.methods.kohya_flux2 import to_kohya_flux2
+from understudy.methods.kohya_sd3 import to_kohya_sd3
 
-FAMILIES: tuple[Family, ...] = ("sd1", "sdxl", "flux", "kontext", "flux2", "qwen", "qwen-edit", "zimage")
-"""All that have it; of the others ComfyUI alone reads kohya's names, but diffusers' names as well."""
+WITHOUT_DIFFUSERS: tuple[Family, ...] = ("sd3",)
+"""Whose kohya form diffusers does not read."""
+JOINED: tuple[Family, ...] = ("flux", "kontext", "sd3")
+"""Several of whose layers are one in kohya's form, as LoRA alone can be joined here."""
 WITH_DOTS: tuple[Family, ...] = ("zimage",)
 """ComfyUI's own denoiser of these has other layers, e.g. queries, keys and values are one.
 
@@ -25,8 +29,8 @@ It knows diffusers' layers only by their names in diffusers, which must keep the
 """
 DOTTED = "diffusion_model."
 """What layers begin with that keep their own names, dots and all."""
-OF_FLUX = {"text_encoder.": "lora_te1_"}
-"""FLUX.1's CLIP, as sd-scripts names it; ComfyUI and diffusers read it under this name."""
+OF_CLIPS = {"text_encoder.": "lora_te1_", "text_encoder_2.": "lora_te2_"}
+"""The text encoders of these, as sd-scripts names them; ComfyUI reads them under these names."""
 NETWORKS: Mapping[Family, Mapping[str, str]] = {
     "sd1": {"unet.": "lora_unet_", "text_encoder.": "lora_te_"},
     "sdxl": {"unet.": "lora_unet_", "text_encoder.": "lora_te1_", "text_encoder_2.": "lora_te2_"},
@@ -47,10 +51,11 @@ def to_kohya(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]
     Their strength is in the weights, so each layer's alpha is its rank. Raises `ValueError` for others.
     """
     match family:
-        case "flux" | "kontext":
-            read = {name: one for name, one in tensors.items() if name.startswith((*OF_FLUX,))}
+        case "flux" | "kontext" | "sd3":
+            read = {name: one for name, one in tensors.items() if name.startswith((*OF_CLIPS,))}
             drawn = {name: one for name, one in tensors.items() if name not in read}
-            return to_kohya_flux(drawn) | dict(_renamed(read, OF_FLUX))
+            renamed = to_kohya_sd3(drawn) if family == "sd3" else to_kohya_flux(drawn)
+            return renamed | dict(_renamed(read, OF_CLIPS))
         case "flux2":
             return to_kohya_flux2(tensors)
         case _:

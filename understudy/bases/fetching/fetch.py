@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from understudy.bases.choosing.known import KNOWN, KnownBase, find_known
+from understudy.bases.choosing.refused import find_refused, say_refused
 from understudy.bases.fetching.needed_files import (
     INDEX_FILE,
     choose_files,
@@ -176,6 +177,9 @@ def _fetch_index(listing: Listing, hub: Hub) -> Mapping[str, object]:
 
 def _refuse_unknown(repository: str, index: Mapping[str, object]) -> None:
     """As `catalog.read_layout` does of a folder, before tens of GB are fetched."""
+    refused = find_refused(repository, index.get("_class_name"))
+    if refused is not None:
+        raise UserError(say_refused(refused))
     layout = find_layout(index)
     other = "" if layout is None else find_other_part(layout, index)
     if layout is None or other:
@@ -211,6 +215,9 @@ def _read_repository(name: str) -> str:
         raise UserError(
             f"There is no base {name!r}: give one of {names}, a repository (owner/name) or a folder."
         )
+    refused = find_refused(repository)
+    if refused is not None:  # before anybody accepts a licence for it
+        raise UserError(say_refused(refused))
     return repository
 
 
