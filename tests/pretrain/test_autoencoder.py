@@ -9,12 +9,12 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
+from understudy.methods.picture_loss import reconstruction_loss
 from understudy.pretrain.autoencoder import (
     DETAIL_DEVIATION,
     build,
     fit,
     psnr,
-    reconstruction_loss,
     scale_channels,
 )
 from understudy.pretrain.crops import CROP, training_crops, training_picture

@@ -47,6 +47,8 @@ class Base(DrawingBase):
     word_parts: ClassVar[Mapping[str, str]] = {}
     """The names of what a new word can be taught, the `text_parts` among them; none where its pipeline reads
     none. Each has the name of its vectors in the file of a word that several of them read."""
+    teaches_decoder: ClassVar[bool] = False
+    """Whether the decoder of its autoencoder can learn a character's drawings (`methods/decoder.py`)."""
     learns_references: ClassVar[int] = 0
     """How many of the other drawings it can be shown beside each that it learns from."""
     text_lora_targets: ClassVar[tuple[str, ...]] = ()

@@ -39,6 +39,7 @@ class Sd1Base(Base):
     text_lora_targets = TEXT_LORA_TARGETS
     word_parts = {"text_encoder": "clip_l"}  # noqa: RUF012
     draws_whole = True
+    teaches_decoder = True
     asks_once = True
 
     @classmethod

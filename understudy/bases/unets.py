@@ -49,3 +49,10 @@ def encode_image(vae: Any, pixels_B3HW: Tensor) -> Latents:
     found = vae.encode(pixels_B3HW).latent_dist
     scale, shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
     return Latents(((found.mean - shift) * scale).float(), (found.std * scale).float())
+
+
+def decode_latents(vae: Any, latents_BCHW: Tensor) -> Tensor:
+    """The pictures (B, 3, H, W), about -1 ... 1, of latents in the scale that `encode_image` gives."""
+    scale, shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
+    pictures: Tensor = vae.decode(latents_BCHW / scale + shift).sample
+    return pictures

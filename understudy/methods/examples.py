@@ -158,6 +158,14 @@ def resident_examples(
     return Examples.load(path, device)
 
 
+def list_views(base: Base, character: Character, recipe: Finetune, run: Run, notify: Notify) -> list[View]:
+    """What the run's examples show, in the order of their rows."""
+    prior = draw_class_pictures(base, recipe, character.noun, run.folder / CLASS_PICTURES_FOLDER, notify)
+    words = recipe.words(character.name, character.noun)
+    rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
+    return [row.view for row in rows]
+
+
 def _load(path: Path, device: str) -> Examples | None:
     try:
         return Examples.load(path, device)

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from understudy.domain import Pixels
+from understudy.methods.picture_loss import reconstruction_loss
 from understudy.pretrain.crops import training_crops, training_picture
 from understudy.pretrain.muon import muon_for
 from understudy.pretrain.training import autocast, keyed, train
@@ -89,23 +89,6 @@ def _set_taps(conv: torch.nn.Conv2d, matrix: Tensor, taps: tuple[tuple[int, int]
     conv.bias[:rows] = 0
     for y, x in taps:
         conv.weight[:rows, :columns, y, x] = matrix / len(taps)
-
-
-def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 on pixels, on their differences (edges), on hues, and on the picture at smaller sizes.
-
-    Ink lines are most of the error in a drawing, so without a term of their own hues are learned last.
-    """
-    weight = weight / weight.mean()
-    error = (output - target) * weight
-    pixels = error.abs().mean() + 2.0 * (error * (output - target)).mean()
-    edges = (error[..., 1:, :] - error[..., :-1, :]).abs().mean() + (
-        error[..., 1:] - error[..., :-1]
-    ).abs().mean()
-    hues = error - error.mean(1, keepdim=True)
-    hue = hues.abs().mean() + 2.0 * avg_pool2d(hues, 4).abs().mean()
-    broad = avg_pool2d(error, 4).abs().mean() + 2.0 * avg_pool2d(error, 16).abs().mean()
-    return pixels + 0.5 * edges + broad + hue
 
 
 def psnr(model: AutoencoderKL, pictures: list[Pixels]) -> float:

@@ -70,6 +70,11 @@ class Adapting(ReadsAnew):
     """Up to so many of the other drawings the base is shown beside each that it learns from, and of all of
     them beside each prompt, if it was trained to look at them; the embedded base is not yet."""
 
+    decoder_steps: int = Field(0, ge=0)
+    """Steps in which the autoencoder's decoder learns the drawings, too, so that hues and small shapes come
+    out as they are drawn: 150 on the embedded base, whose autoencoder mixes them. Only understudy draws with
+    it. 0 leaves it as it is."""
+
     pull: float = Field(0.0, ge=0)
     """Holds the weights near the base's, instead of class pictures: 0 takes these and does not, more
     is freer and less like your drawings."""

@@ -1,0 +1,154 @@
+"""The autoencoder's decoder learns the drawings, and is drawn with; nothing else of the base changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file
+
+from tests.toy_character import make_recipe
+from understudy.bases.base import Base
+from understudy.bases.flux2 import Flux2Base
+from understudy.bases.opening import open_base
+from understudy.bases.unets import decode_latents
+from understudy.domain import Character, Scene, UserError
+from understudy.events import Cancelled, Event, Step, ignore
+from understudy.methods import decoder, learn, open_painter
+from understudy.methods.decoder import DECODER_FILE, STATE_FILE, load_decoder
+from understudy.methods.examples import Examples, list_views
+from understudy.methods.refusing import check_kind
+from understudy.methods.together import can_join
+from understudy.recipes import DrawSettings, DreamBoothLora
+from understudy.runs import Plan, Run
+
+SETTINGS = DrawSettings(steps=3, batch=1)
+SCENES = [Scene("a picture of Pip waving", 4)]
+
+
+def make_taught(base: Path) -> DreamBoothLora:
+    return make_recipe(base).model_copy(update={"decoder_steps": 40})
+
+
+@pytest.fixture(scope="module")
+def taught(toy_base: Path, pip: Character, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose decoder learned, undisturbed; tests only read it."""
+    return learn(pip, make_taught(toy_base), tmp_path_factory.mktemp("taught"))
+
+
+def open_toy(toy_base: Path) -> Base:
+    return open_base(toy_base, Plan(device="cpu", precision="fp32", threads=1))
+
+
+def error_of(base: Base, run: Run, toy_base: Path, pip: Character) -> float:
+    """The mean absolute error of the decoded drawings."""
+    examples = Examples.load(run.folder / "examples.safetensors", "cpu")
+    views = list_views(base, pip, make_taught(toy_base), run, ignore)
+    drawn = ~examples.is_prior
+    pixels = torch.from_numpy(np.stack([view.pixels for view in views])).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        return (decode_latents(base.pipe.vae, examples.mean[drawn]) - pixels[drawn]).abs().mean().item()
+
+
+def test_the_drawings_come_out_of_their_latents_more_alike(
+    taught: Run, toy_base: Path, pip: Character
+) -> None:
+    base = open_toy(toy_base)
+    before = {name: tensor.clone() for name, tensor in base.pipe.vae.state_dict().items()}
+    as_it_was = error_of(base, taught, toy_base, pip)
+    load_decoder(base, taught)
+    assert error_of(base, taught, toy_base, pip) < 0.7 * as_it_was
+    changed = {name for name, tensor in base.pipe.vae.state_dict().items() if not tensor.equal(before[name])}
+    assert changed
+    assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
+
+
+def test_the_adapter_is_what_it_would_be_without(taught: Run, straight: Run) -> None:
+    one, other = taught.newest(), straight.newest()
+    assert one is not None
+    assert other is not None
+    assert one.weights
+    for file in one.weights:
+        mine, plain = load_file(one.folder / file), load_file(other.folder / file)
+        assert mine.keys() == plain.keys()
+        assert all(mine[name].equal(plain[name]) for name in mine)
+
+
+def test_plain_diffusers_draws_the_same_with_the_file(taught: Run, straight: Run, toy_base: Path) -> None:
+    with open_painter(taught) as painter:
+        (picture,) = painter(SCENES, SETTINGS)
+    with open_painter(straight) as painter:
+        (untaught,) = painter(SCENES, SETTINGS)
+    assert abs(picture.pixels.astype(int) - untaught.pixels).mean() > 1
+    assert len(picture.record["decoder_sha256"]) == 64
+    assert "decoder_sha256" not in untaught.record
+    newest = taught.newest()
+    assert newest is not None
+    pipe = StableDiffusionPipeline.from_pretrained(toy_base, torch_dtype=torch.float32, safety_checker=None)
+    pipe.load_lora_weights(str(newest.folder))
+    pipe.vae.load_state_dict(load_file(taught.folder / DECODER_FILE), strict=False)
+    image = pipe(
+        SCENES[0].prompt,
+        num_inference_steps=SETTINGS.steps,
+        guidance_scale=SETTINGS.guidance,
+        generator=torch.Generator("cpu").manual_seed(SCENES[0].seed),
+        output_type="np",
+    ).images[0]
+    assert abs(np.round(image * 255) - picture.pixels).mean() <= 1
+
+
+def cancel_at(step: int) -> Callable[[Event], None]:
+    def notify(event: Event) -> None:
+        if isinstance(event, Step) and event.phase == "decoder" and event.done == step:
+            raise Cancelled
+
+    return notify
+
+
+def test_a_stop_and_a_kill_end_in_the_same_decoder(
+    taught: Run, toy_base: Path, pip: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_taught(toy_base)
+    with pytest.raises(Cancelled):
+        learn(pip, recipe, tmp_path, notify=cancel_at(7))
+    assert (tmp_path / STATE_FILE).exists()
+
+    def die(event: Event) -> None:
+        if isinstance(event, Step) and event.phase == "decoder" and event.done == 21:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(decoder, "MAX_LOST_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        learn(pip, recipe, tmp_path, notify=die)
+    steps: list[int] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Step) and event.phase == "decoder":
+            steps.append(event.done)
+
+    learn(pip, recipe, tmp_path, notify=listen)
+    assert steps[0] == 21
+    assert (tmp_path / DECODER_FILE).read_bytes() == (taught.folder / DECODER_FILE).read_bytes()
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_a_damaged_file_is_one_sentence(taught: Run, toy_base: Path, tmp_path: Path) -> None:
+    content = (taught.folder / DECODER_FILE).read_bytes()
+    for damaged in (content[:-9], b"nothing"):
+        (tmp_path / DECODER_FILE).write_bytes(damaged)
+        with pytest.raises(UserError, match=f"{DECODER_FILE} is damaged: bring it back"):
+            load_decoder(open_toy(toy_base), Run(tmp_path))
+
+
+def test_a_family_whose_decoder_is_not_taught_says_so(toy_base: Path) -> None:
+    with pytest.raises(UserError, match="leave decoder_steps at 0"):
+        check_kind(Flux2Base, make_taught(toy_base))
+
+
+def test_one_that_teaches_its_decoder_learns_alone(toy_base: Path) -> None:
+    assert can_join(make_recipe(toy_base))
+    assert not can_join(make_taught(toy_base))
