@@ -19,6 +19,7 @@ from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
+from understudy.methods.decoder import DECODER_FILE
 from understudy.methods.kohya import DOTTED, JOINED, WITH_DOTS, WITHOUT_DIFFUSERS, lacks_readers, to_kohya
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.opening import base_of
@@ -69,6 +70,13 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
     files = {f"{stem}{ENDING}": _pack_adapter(run, recipe, form, checkpoint, notify)}
     if recipe.vectors:
         files[f"{stem}-word{ENDING}"] = _pack_word(run, checkpoint, f"{stem}-word", notify)
+    if (run.folder / DECODER_FILE).exists():
+        notify(
+            Note(
+                "Other tools draw with the base's own decoder: for the same hues in diffusers load the run's "
+                f"{DECODER_FILE} with pipe.vae.load_state_dict(..., strict=False)."
+            )
+        )
     return files
 
 

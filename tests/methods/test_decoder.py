@@ -18,6 +18,7 @@ from understudy.bases.opening import open_base
 from understudy.bases.unets import decode_latents
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
+from understudy.exporting import export
 from understudy.methods import decoder, learn, open_painter
 from understudy.methods.decoder import DECODER_FILE, STATE_FILE, load_decoder
 from understudy.methods.examples import Examples, list_views
@@ -99,6 +100,14 @@ def test_plain_diffusers_draws_the_same_with_the_file(taught: Run, straight: Run
         output_type="np",
     ).images[0]
     assert abs(np.round(image * 255) - picture.pixels).mean() <= 1
+
+
+def test_who_exports_is_told_what_other_tools_lack(taught: Run, straight: Run, tmp_path: Path) -> None:
+    said: dict[str, list[Event]] = {"taught": [], "straight": []}
+    for name, run in (("taught", taught), ("straight", straight)):
+        export(run.folder, "diffusers", tmp_path / "pip.safetensors", notify=said[name].append)
+    assert any(DECODER_FILE in str(event) for event in said["taught"])
+    assert not any(DECODER_FILE in str(event) for event in said["straight"])
 
 
 def cancel_at(step: int) -> Callable[[Event], None]:

@@ -70,7 +70,7 @@ class Adapting(ReadsAnew):
     """Up to so many of the other drawings the base is shown beside each that it learns from, and of all of
     them beside each prompt, if it was trained to look at them; the embedded base is not yet."""
 
-    decoder_steps: int = Field(0, ge=0)
+    decoder_steps: Annotated[int, USUAL] = Field(0, ge=0)
     """Steps in which the autoencoder's decoder learns the drawings, too, so that hues and small shapes come
     out as they are drawn: 150 on the embedded base, whose autoencoder mixes them. Only understudy draws with
     it. 0 leaves it as it is."""
