@@ -1,4 +1,4 @@
-"""What a graphics card without bf16, which is only said to be there, computes in."""
+"""What a processor or a graphics card without bf16 computes in; the card is only said to be there."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from understudy.domain import Character, UserError
 from understudy.events import Event, Note
 from understudy.methods import hastening, learn, opening
 from understudy.methods.computing import planning
-from understudy.methods.computing.planning import choose_plan
+from understudy.methods.computing.planning import choose_plan, note_imitated
 from understudy.methods.hastening import plan_drawing
 from understudy.methods.opening import open_base_of
-from understudy.recipes import Faster, PromptOnly
+from understudy.recipes import Faster, Precision, PromptOnly
 from understudy.runs import Plan
 
 
@@ -75,3 +75,22 @@ def test_families_that_cannot_do_so_only_where_it_is_asked_for(tmp_path: Path) -
     assert choose_plan(folder, "cuda", "fp16").precision == "fp16"
     assert choose_plan(folder, "cuda", dares_fp16=True).precision == "fp16"
     assert choose_plan(folder, "cpu").precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("has", "precision", "is_told"),
+    [
+        ({"avx2": True, "avx512_bf16": False}, "bf16", True),
+        ({"avx2": True, "avx512_bf16": False}, "fp32", False),
+        ({"avx2": True, "avx512_bf16": True}, "bf16", False),
+        ({"neon": True, "bf16": True}, "bf16", False),
+    ],
+)
+def test_a_processor_that_only_imitates_bf16_is_named(
+    has: dict[str, bool], precision: Precision, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    said: list[Event] = []
+    note_imitated(choose_plan(None, "cpu", precision), said.append)
+    assert [event for event in said if "leave --precision out" in str(event)] == said
+    assert len(said) == is_told

@@ -21,7 +21,12 @@ from understudy.footprint import measuring
 from understudy.launched import count_launched
 from understudy.methods.computing.fused_backward import refuse_several
 from understudy.methods.computing.learning_plans import check_before_fetching, plan_learning
-from understudy.methods.computing.planning import choose_plan, list_versions, note_other_versions
+from understudy.methods.computing.planning import (
+    choose_plan,
+    list_versions,
+    note_imitated,
+    note_other_versions,
+)
 from understudy.methods.computing.plans import Choice
 from understudy.methods.computing.processes import Processes, Released, copied, joining
 from understudy.methods.loop import has_learned
@@ -91,6 +96,7 @@ def learn(
         manifest = make_manifest(character, recipe, folder, choice)
         with begin_run(run, recipe, manifest) as begun:
             note_other_versions(begun.manifest, notify)
+            note_imitated(begun.manifest.plan, notify)
             if processes.count > 1:
                 notify(Note(f"Learning in {processes.count} processes, each with its part of every batch."))
             keep_drawings(character, begun)

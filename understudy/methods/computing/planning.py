@@ -27,6 +27,8 @@ SMALL_BASE_BYTES = 500_000_000
 """Below this, half precision saves no memory worth its error, and a step is too short to be shared between
 threads: two waited for each other longer than they computed (docs/log.md)."""
 
+OWN_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""What torch calls it where a processor multiplies in bf16 by itself, on x86 and on ARM."""
 TIGHT, LARGEST = 0.7, 0.85
 """Shares of a card's free memory that a base's weights may take when it draws: all at once, and one part."""
 
@@ -128,6 +130,22 @@ def note_other_versions(manifest: Manifest, notify: Notify) -> None:
         name = changed[0]
         before, after = manifest.versions[name], now.get(name, "no")
         notify(Note(f"The run began with {name} {before} and goes on with {after}: results may differ."))
+
+
+def note_imitated(plan: Plan, notify: Notify) -> None:
+    """Say so where a processor without bf16 of its own is to compute in it: up to 50 times as long as fp32
+    (docs/log.md)."""
+    # Earlier releases of torch do not tell what a processor has.
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    if plan.device != "cpu" or plan.precision != "bf16" or ask is None:
+        return
+    has = ask()
+    if not any(has.get(kind) for kind in OWN_BF16):
+        notify(
+            Note(
+                "This processor only imitates bf16, which takes it many times longer: leave --precision out."
+            )
+        )
 
 
 def _best_device() -> str:
