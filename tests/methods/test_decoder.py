@@ -13,17 +13,15 @@ from safetensors.torch import load_file
 
 from tests.toy_character import make_recipe
 from understudy.bases.base import Base
-from understudy.bases.flux2 import Flux2Base
 from understudy.bases.opening import open_base
+from understudy.bases.recommended import recommended_knobs
 from understudy.bases.unets import decode_latents
 from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.exporting import export
-from understudy.methods import decoder, learn, open_painter
+from understudy.methods import decoder, learn, learn_together, open_painter
 from understudy.methods.decoder import DECODER_FILE, STATE_FILE, load_decoder
 from understudy.methods.examples import Examples, list_views
-from understudy.methods.refusing import check_kind
-from understudy.methods.together import can_join
 from understudy.recipes import DrawSettings, DreamBoothLora
 from understudy.runs import Plan, Run
 
@@ -32,13 +30,20 @@ SCENES = [Scene("a picture of Pip waving", 4)]
 
 
 def make_taught(base: Path) -> DreamBoothLora:
-    return make_recipe(base).model_copy(update={"decoder_steps": 40})
+    return make_recipe(base).model_copy(update={"steps": 60, "decoder_share": 0.7, "snapshot_every": 60})
 
 
 @pytest.fixture(scope="module")
 def taught(toy_base: Path, pip: Character, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose decoder learned, undisturbed; tests only read it."""
     return learn(pip, make_taught(toy_base), tmp_path_factory.mktemp("taught"))
+
+
+@pytest.fixture(scope="module")
+def untaught(toy_base: Path, pip: Character, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same without; tests only read it."""
+    recipe = make_taught(toy_base).model_copy(update={"decoder_share": 0.0})
+    return learn(pip, recipe, tmp_path_factory.mktemp("untaught"))
 
 
 def open_toy(toy_base: Path) -> Base:
@@ -68,8 +73,8 @@ def test_the_drawings_come_out_of_their_latents_more_alike(
     assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
 
 
-def test_the_adapter_is_what_it_would_be_without(taught: Run, straight: Run) -> None:
-    one, other = taught.newest(), straight.newest()
+def test_the_adapter_is_what_it_would_be_without(taught: Run, untaught: Run) -> None:
+    one, other = taught.newest(), untaught.newest()
     assert one is not None
     assert other is not None
     assert one.weights
@@ -79,14 +84,14 @@ def test_the_adapter_is_what_it_would_be_without(taught: Run, straight: Run) -> 
         assert all(mine[name].equal(plain[name]) for name in mine)
 
 
-def test_plain_diffusers_draws_the_same_with_the_file(taught: Run, straight: Run, toy_base: Path) -> None:
+def test_plain_diffusers_draws_the_same_with_the_file(taught: Run, untaught: Run, toy_base: Path) -> None:
     with open_painter(taught) as painter:
         (picture,) = painter(SCENES, SETTINGS)
-    with open_painter(straight) as painter:
-        (untaught,) = painter(SCENES, SETTINGS)
-    assert abs(picture.pixels.astype(int) - untaught.pixels).mean() > 1
+    with open_painter(untaught) as painter:
+        (plain,) = painter(SCENES, SETTINGS)
+    assert abs(picture.pixels.astype(int) - plain.pixels).mean() > 1
     assert len(picture.record["decoder_sha256"]) == 64
-    assert "decoder_sha256" not in untaught.record
+    assert "decoder_sha256" not in plain.record
     newest = taught.newest()
     assert newest is not None
     pipe = StableDiffusionPipeline.from_pretrained(toy_base, torch_dtype=torch.float32, safety_checker=None)
@@ -102,12 +107,12 @@ def test_plain_diffusers_draws_the_same_with_the_file(taught: Run, straight: Run
     assert abs(np.round(image * 255) - picture.pixels).mean() <= 1
 
 
-def test_who_exports_is_told_what_other_tools_lack(taught: Run, straight: Run, tmp_path: Path) -> None:
-    said: dict[str, list[Event]] = {"taught": [], "straight": []}
-    for name, run in (("taught", taught), ("straight", straight)):
+def test_who_exports_is_told_what_other_tools_lack(taught: Run, untaught: Run, tmp_path: Path) -> None:
+    said: dict[str, list[Event]] = {"taught": [], "untaught": []}
+    for name, run in (("taught", taught), ("untaught", untaught)):
         export(run.folder, "diffusers", tmp_path / "pip.safetensors", notify=said[name].append)
     assert any(DECODER_FILE in str(event) for event in said["taught"])
-    assert not any(DECODER_FILE in str(event) for event in said["straight"])
+    assert not any(DECODER_FILE in str(event) for event in said["untaught"])
 
 
 def cancel_at(step: int) -> Callable[[Event], None]:
@@ -153,11 +158,20 @@ def test_a_damaged_file_is_one_sentence(taught: Run, toy_base: Path, tmp_path: P
             load_decoder(open_toy(toy_base), Run(tmp_path))
 
 
-def test_a_family_whose_decoder_is_not_taught_says_so(toy_base: Path) -> None:
-    with pytest.raises(UserError, match="leave decoder_steps at 0"):
-        check_kind(Flux2Base, make_taught(toy_base))
+def test_runs_that_learn_together_have_the_decoder_of_one_alone(
+    taught: Run, toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    recipe = make_taught(toy_base)
+    other = recipe.model_copy(update={"learning_rate": 1e-4})
+    learn_together(pip, {tmp_path / "one": recipe, tmp_path / "other": other})
+    alone = load_file(taught.folder / DECODER_FILE)
+    for name in ("one", "other"):
+        together = load_file(tmp_path / name / DECODER_FILE)
+        assert together.keys() == alone.keys()
+        assert all(torch.allclose(together[key], alone[key], atol=1e-5) for key in alone)
 
 
-def test_one_that_teaches_its_decoder_learns_alone(toy_base: Path) -> None:
-    assert can_join(make_recipe(toy_base))
-    assert not can_join(make_taught(toy_base))
+def test_the_study_and_large_bases_leave_it_as_it_is() -> None:
+    assert DreamBoothLora(base="puppet").decoder_steps == 120
+    assert DreamBoothLora.from_preset("thesis").decoder_steps == 0
+    assert recommended_knobs("sdxl", "dreambooth-lora")["decoder_share"] == 0

@@ -39,6 +39,8 @@ _ANY_ADAPTER: Knobs = {
     "averaging": 0.99,
     "adam_beta2": 0.999,
     "weight_decay": 1e-4,
+    # Their autoencoders lose nothing that a reader would miss.
+    "decoder_share": 0.0,
     # Drawn by a base of this size they take longer than all steps; who wants them gives a weight.
     "prior_weight": 0.0,
 }

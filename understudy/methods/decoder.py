@@ -21,11 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base
+from understudy.bases.catalog import find_base
 from understudy.bases.unets import decode_latents
 from understudy.domain import Character, UserError
 from understudy.drawings.prepare import View
 from understudy.events import Cancelled, Notify, Step
 from understudy.methods.another_base import OnAnotherBase
+from understudy.methods.computing.planning import is_small
 from understudy.methods.examples import UNREADABLE, Decks, Examples, keyed, list_views, make_decks
 from understudy.methods.loop import MAX_LOST_S, Training
 from understudy.methods.picture_loss import reconstruction_loss
@@ -37,7 +39,6 @@ DECODER_FILE = "decoder.safetensors"
 STATE_FILE = "decoder_state.safetensors"
 """There too, while it learns."""
 OF_DECODER = ("decoder.", "post_quant_conv.")
-NO_DECODER = "The decoder of this base's autoencoder is not taught here: leave decoder_steps at 0."
 
 BATCH = 2
 CLASS_SHARE = 0.25
@@ -55,20 +56,23 @@ def learn_decoder(
 ) -> None:
     """Let the decoder learn the run's examples for the recipe's `decoder_steps`, and keep it with the run.
 
-    What is there already is not learned again; a run that was killed goes on, on a CPU to the same bits.
-    Raises `UserError` where the family's decoder cannot be taught.
+    The base stays what it was. What is there already is not learned again; a run that was killed goes on, on
+    a CPU to the same bits. Nothing is done where the base is large, or of another layout.
     """
-    if not recipe.decoder_steps or (run.folder / DECODER_FILE).exists():
+    taught = type(base).teaches_decoder and is_small(find_base(recipe.base))
+    if not (taught and recipe.decoder_steps) or (run.folder / DECODER_FILE).exists():
         return
-    check_decoder(type(base))
-    learner = _begin(base, examples, list_views(base, character, recipe, run, notify), recipe)
+    weights = _decoder_of(base)
+    as_it_was = {name: weight.detach().clone() for name, weight in weights.items()}
+    learner = _begin(base, weights, examples, list_views(base, character, recipe, run, notify), recipe)
     try:
         _learn(learner, recipe.decoder_steps, run.folder / STATE_FILE, notify)
+        learned = {name: weight.detach().contiguous() for name, weight in weights.items()}
+        write_whole(run.folder / DECODER_FILE, safetensors.torch.save(learned))
     finally:
-        for weight in learner.training.weights.values():
+        for weight in weights.values():
             weight.requires_grad_(False)
-    learned = {name: weight.detach().contiguous() for name, weight in learner.training.weights.items()}
-    write_whole(run.folder / DECODER_FILE, safetensors.torch.save(learned))
+        base.pipe.vae.load_state_dict(as_it_was, strict=False)
     (run.folder / STATE_FILE).unlink(missing_ok=True)
 
 
@@ -91,12 +95,6 @@ def load_decoder(base: Base, run: Run) -> Mapping[str, str]:
             f"{path} is damaged: bring it back, or learn the character again in a new run folder."
         ) from error
     return {"decoder_sha256": hashlib.sha256(content).hexdigest()}
-
-
-def check_decoder(kind: type[Base]) -> None:
-    """Raise `UserError` for a family whose decoder cannot be taught."""
-    if not kind.teaches_decoder:
-        raise UserError(NO_DECODER)
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,13 @@ def _rate_at(step: int, num_steps: int) -> float:
     return RATE * min(1.0, (step + 1) / WARMUP_STEPS) * fallen
 
 
-def _begin(base: Base, examples: Examples, views: Sequence[View], recipe: Adapting) -> _Learner:
-    weights = _decoder_of(base)
+def _begin(
+    base: Base,
+    weights: Mapping[str, nn.Parameter],
+    examples: Examples,
+    views: Sequence[View],
+    recipe: Adapting,
+) -> _Learner:
     for weight in weights.values():
         weight.requires_grad_(True)
     share = CLASS_SHARE if recipe.has_prior else 0.0

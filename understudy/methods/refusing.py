@@ -8,7 +8,6 @@ from understudy.bases.opening import find_kind
 from understudy.domain import UserError
 from understudy.events import Notify, ignore
 from understudy.methods.conditioning import learns_word, trains_readers
-from understudy.methods.decoder import check_decoder
 from understudy.recipes import Adapting, Finetune
 
 
@@ -25,8 +24,6 @@ def check_kind(kind: type[Base], recipe: Finetune) -> None:
         raise UserError(NO_READERS)
     if isinstance(recipe, Adapting):
         _check_targets(kind, recipe)
-        if recipe.decoder_steps:
-            check_decoder(kind)
 
 
 def _check_targets(kind: type[Base], recipe: Adapting) -> None:

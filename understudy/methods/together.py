@@ -28,6 +28,7 @@ from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
+from understudy.methods.decoder import DECODER_FILE, learn_decoder
 from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
 from understudy.methods.finetune import Part, Tuning, batches, begin_tuning
 from understudy.methods.grouped_lora import Adapter
@@ -50,7 +51,7 @@ def can_join(recipe: Recipe) -> bool:
         isinstance(recipe, DreamBoothLora)
         and recipe.adapter == "lora"
         and recipe.optimizer == "adam"
-        and not (recipe.vectors or recipe.text_learning_rate or recipe.pull or recipe.decoder_steps)
+        and not (recipe.vectors or recipe.text_learning_rate or recipe.pull)
     )
 
 
@@ -79,6 +80,7 @@ def learn(
             find_base(recipe.base), plan, recipe.min_snr, recipe.resolution_px, recipe.size_shift
         )
         examples = _share_examples(base, character, recipes, runs, notify)
+        _share_decoders(base, character, recipes, runs, examples, notify)
         place_denoiser(base)
         adapters = [make_beside(base, own) for own in recipes]
         tunings = [
@@ -150,6 +152,24 @@ def _share_examples(
         elif not (run.folder / EXAMPLES_FILE).exists():
             _copy_prepared(source, run)
     return examples
+
+
+def _share_decoders(
+    base: Base,
+    character: Character,
+    recipes: Sequence[DreamBoothLora],
+    runs: Sequence[Run],
+    examples: Mapping[int, Examples],
+    notify: Notify,
+) -> None:
+    """What each run's decoder learns alone, which the examples and the seed decide."""
+    first: dict[int, Run] = {}
+    for recipe, run in zip(recipes, runs, strict=True):
+        source = first.setdefault(recipe.seed, run)
+        learned, path = source.folder / DECODER_FILE, run.folder / DECODER_FILE
+        if source is not run and learned.exists() and not path.exists():
+            write_whole(path, learned.read_bytes())
+        learn_decoder(base, character, examples[recipe.seed], recipe, run, notify)
 
 
 def _copy_prepared(source: Run, run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from understudy.recipes.drawing import MAX_REFERENCES
-from understudy.recipes.knobs import USUAL
+from understudy.recipes.knobs import USUAL, NotAll
 from understudy.recipes.tuning import ReadsAnew
 
 Adapter = Literal["lora", "dora", "rslora", "oft", "lokr"]
@@ -25,6 +25,7 @@ _AS_THE_STUDY: Mapping[str, object] = {
     "views": 1,
     "caption_dropout": 0.0,
     "background_weight": 1.0,
+    "decoder_share": 0.0,
 }
 """What the study took from diffusers' scripts, or does not have at all. Its 512 pixels and its 16-bit numbers
 are a base's and a machine's own here."""
@@ -70,10 +71,10 @@ class Adapting(ReadsAnew):
     """Up to so many of the other drawings the base is shown beside each that it learns from, and of all of
     them beside each prompt, if it was trained to look at them; the embedded base is not yet."""
 
-    decoder_steps: Annotated[int, USUAL] = Field(0, ge=0)
-    """Steps in which the autoencoder's decoder learns the drawings, too, so that hues and small shapes come
-    out as they are drawn: 150 on the embedded base, whose autoencoder mixes them. Only understudy draws with
-    it. 0 leaves it as it is."""
+    decoder_share: Annotated[NotAll, USUAL] = 0.1
+    """For so many steps more, as a share of `steps`, the decoder of the autoencoder learns the drawings, so
+    that hues and small shapes come out as they are drawn: on the embedded base and others of its size and
+    layout. Only understudy draws with it. 0 leaves it as it is."""
 
     pull: float = Field(0.0, ge=0)
     """Holds the weights near the base's, instead of class pictures: 0 takes these and does not, more
@@ -102,6 +103,11 @@ class Adapting(ReadsAnew):
         if self.text_learning_rate and self.adapter not in ("lora", "rslora"):
             raise ValueError("text_learning_rate needs the adapter lora or rslora: others are not read there")
         return self
+
+    @property
+    def decoder_steps(self) -> int:
+        """How many steps the decoder learns."""
+        return int(self.decoder_share * self.steps)
 
     @property
     def follows_noise(self) -> bool:
