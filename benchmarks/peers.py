@@ -49,6 +49,7 @@ def compare(
             *("--batch", str(batch), "--steps", str(steps), "--rank", str(RANK), "--alpha", str(RANK)),
             *("--learning-rate", str(RATE), "--precision", precision, "--targets", "attention"),
             *("--prior-weight", "0"),
+            *("--decoder-share", "0"),
         ],
     )
     return own, peer
