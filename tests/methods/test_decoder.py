@@ -175,3 +175,19 @@ def test_the_study_and_large_bases_leave_it_as_it_is() -> None:
     assert DreamBoothLora(base="puppet").decoder_steps == 120
     assert DreamBoothLora.from_preset("thesis").decoder_steps == 0
     assert recommended_knobs("sdxl", "dreambooth-lora")["decoder_share"] == 0
+
+
+def test_it_learns_in_fp32_whatever_the_base_computes_in(
+    taught: Run, toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    recipe = make_taught(toy_base).model_copy(update={"precision": "bf16"})
+    run = learn(pip, recipe, tmp_path)
+    learned, alike = (load_file(one.folder / DECODER_FILE) for one in (run, taught))
+    assert {tensor.dtype for tensor in learned.values()} == {torch.float32}
+    base = open_toy(toy_base)
+    before = dict(base.pipe.vae.named_parameters())
+    changes = [torch.cat([(one[k] - before[k].detach()).flatten() for k in one]) for one in (learned, alike)]
+    assert torch.cosine_similarity(*changes, dim=0) > 0.5
+    with open_painter(run) as painter:
+        (picture,) = painter(SCENES, SETTINGS)
+    assert "decoder_sha256" in picture.record

@@ -7,7 +7,6 @@ the denoiser has learned (docs/log.md). The latents stay what they are, so that 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -62,8 +61,9 @@ def learn_decoder(
     taught = type(base).teaches_decoder and is_small(find_base(recipe.base))
     if not (taught and recipe.decoder_steps) or (run.folder / DECODER_FILE).exists():
         return
-    weights = _decoder_of(base)
+    weights, own = _decoder_of(base), base.pipe.vae.dtype
     as_it_was = {name: weight.detach().clone() for name, weight in weights.items()}
+    _compute_in(base, torch.float32)  # what is trained is in fp32, whatever draws
     learner = _begin(base, weights, examples, list_views(base, character, recipe, run, notify), recipe)
     try:
         _learn(learner, recipe.decoder_steps, run.folder / STATE_FILE, notify)
@@ -72,6 +72,7 @@ def learn_decoder(
     finally:
         for weight in weights.values():
             weight.requires_grad_(False)
+        _compute_in(base, own)
         base.pipe.vae.load_state_dict(as_it_was, strict=False)
     (run.folder / STATE_FILE).unlink(missing_ok=True)
 
@@ -159,6 +160,11 @@ def _decoder_of(base: Base) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in named if name.startswith(OF_DECODER)}
 
 
+def _compute_in(base: Base, dtype: torch.dtype) -> None:
+    for part in (base.pipe.vae.decoder, base.pipe.vae.post_quant_conv):
+        part.to(dtype)
+
+
 def _learn(learner: _Learner, num_steps: int, state: Path, notify: Notify) -> None:
     """From where the file `state` is, or from the beginning; raises `Cancelled` after saving."""
     start = _restore(learner.training, state)
@@ -179,14 +185,14 @@ def _learn(learner: _Learner, num_steps: int, state: Path, notify: Notify) -> No
 
 def _save(training: Training, step: int, path: Path) -> None:
     whole = {name: tensor.contiguous() for name, tensor in training.tensors().items()}
-    write_whole(path, safetensors.torch.save(whole, {"step": json.dumps(step)}))
+    write_whole(path, safetensors.torch.save(whole, {"step": str(step)}))
 
 
 def _restore(training: Training, path: Path) -> int:
     """The step that was saved, 0 where nothing readable was."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            step = int(json.loads(file.metadata()["step"]))
+            step = int(file.metadata()["step"])
         training.restore(safetensors.torch.load_file(path), step)
     except (*UNREADABLE, KeyError, TypeError):
         return 0

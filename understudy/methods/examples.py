@@ -161,9 +161,7 @@ def resident_examples(
 def list_views(base: Base, character: Character, recipe: Finetune, run: Run, notify: Notify) -> list[View]:
     """What the run's examples show, in the order of their rows."""
     prior = draw_class_pictures(base, recipe, character.noun, run.folder / CLASS_PICTURES_FOLDER, notify)
-    words = recipe.words(character.name, character.noun)
-    rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
-    return [row.view for row in rows]
+    return [row.view for row in _rows(base, character, recipe, prior)]
 
 
 def _load(path: Path, device: str) -> Examples | None:
@@ -177,8 +175,7 @@ def make_examples(
     base: Base, character: Character, recipe: Finetune, prior: list[ClassPicture], notify: Notify
 ) -> Examples:
     """Encode all views of the drawings and all class pictures."""
-    words = recipe.words(character.name, character.noun)
-    rows = _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
+    rows = _rows(base, character, recipe, prior)
     note_cut_prompts(base, [row.prompt for row in rows if not row.is_prior], notify)
     asked: list[tuple[str, tuple[int, ...]]] = [("", ()), *sorted({(row.prompt, row.shown) for row in rows})]
     latents = encode_pictures(base, [row.view.pixels for row in rows], notify)
@@ -223,6 +220,11 @@ def count_shown(base: Base, recipe: Finetune) -> int:
 def _read(base: Base, prompt: str, shown: Sequence[Pixels]) -> Conditioning:
     said = base.encode_prompt([prompt])
     return base.read_beside(said, shown) if shown else said
+
+
+def _rows(base: Base, character: Character, recipe: Finetune, prior: list[ClassPicture]) -> list[_Row]:
+    words = recipe.words(character.name, character.noun)
+    return _drawing_rows(base, character, recipe, words) + _prior_rows(base, prior, recipe)
 
 
 def _drawing_rows(base: Base, character: Character, recipe: Finetune, words: str) -> list[_Row]:
