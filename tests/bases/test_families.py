@@ -70,6 +70,7 @@ def make_recipe(folder: Path, **knobs: object) -> DreamBoothLora:
         "prior_weight": 0.0,
         "averaging": 0.0,
         "caption_dropout": 0.0,
+        "decoder_share": 0.0,  # no part of the adapter, which alone is compared: see test_decoder.py
     }
     return DreamBoothLora.model_validate({**few, "base": str(folder), **knobs})
 

@@ -25,6 +25,7 @@ from understudy.events import Event, Step
 from understudy.exporting import Form, export
 from understudy.methods import learn, open_painter
 from understudy.methods.adapters import WEIGHTS_FILE, add_text_adapter
+from understudy.methods.kohya import WITHOUT_DIFFUSERS
 from understudy.methods.painting import PipelinePainter
 from understudy.methods.whole_weights import PIPELINE_FOLDER
 from understudy.recipes import DrawSettings, DreamBoothLora
@@ -112,16 +113,18 @@ def newest(run: Run) -> dict[str, torch.Tensor]:
 def test_plain_diffusers_draws_the_same_with_it(
     form: Form, learned: Run, family: Family, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """kohya's form is for FLUX.1; of SD 3.5 the exported file is diffusers', which is said."""
+    """In kohya's form too, but for SD 3.5's, which diffusers does not read: see test_kohya_sd3.py."""
     with open_painter(learned) as painter:
         (picture,) = painter([Scene("Pip", 3)], SETTINGS)
         assert isinstance(painter, PipelinePainter)
         prompt = painter.read("Pip")
     (path,) = export(learned, form, tmp_path / "pip.safetensors")
     tensors = load_file(path)
+    assert any(name.startswith("lora_te1_text_model_") for name in tensors) == (form == "kohya")
+    if form == "kohya" and family in WITHOUT_DIFFUSERS:
+        return
     if family != "sd3":
         read_kohya_at_toy_size(monkeypatch)
-        assert any(name.startswith("lora_te1_text_model_") for name in tensors) == (form == "kohya")
     base = open_base(folder, PLAN)
     pipe = base.drawing_pipe(None)
     pipe.load_lora_weights(tmp_path, weight_name=path.name)
