@@ -6,9 +6,10 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 READY := .venv/ready
 BIN := .venv/bin
-# Files of tests side by side, each process with one thread: two that share two cores only wait for each other.
+# Files of tests side by side, each process with one thread: two that share two cores only wait for each other. Files come in
+# the order of tests/conftest.py, which begins with the longest.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
-	--dist loadfile
+	--dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check format
 

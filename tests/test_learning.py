@@ -32,7 +32,7 @@ def judged(
 
 
 def test_a_character_is_learned_from_six_drawings(character: understudy.Character, tmp_path: Path) -> None:
-    recipe = understudy.DreamBoothLora(steps=600)  # half of the recipe's, which still proves it
+    recipe = understudy.DreamBoothLora()
     learned = judged(character, recipe, tmp_path / "learned")
     described = judged(character, understudy.PromptOnly(), tmp_path / "described")
     # One picture for each of the study's prompts: the judge knows the character in four more at least.
