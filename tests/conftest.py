@@ -11,7 +11,6 @@ from tests.toy_base import make_toy_base
 from tests.toy_character import make_character
 from understudy.domain import Character
 
-
 LONGEST = ("test_learning.py", "test_on_card.py")
 """Files that are begun first: one core would wait while the other ends the longest of them alone."""
 
