@@ -33,6 +33,8 @@ SHORT: Mapping[str, object] = {
     "snapshot_every": 3,
 }
 PRIOR: Mapping[str, object] = {"prior_pictures": 3, "prior_steps": 2}
+NO_DECODER: Mapping[str, object] = {"decoder_share": 0.0}
+"""For tests of all else that learns: see tests/methods/test_decoder.py."""
 
 
 def make_recipe(base: Path, adapter: Adapter = "lora") -> DreamBoothLora:
@@ -60,13 +62,14 @@ def make_lora_recipe(base: Path) -> Lora:
 
 def make_word_recipe(base: Path) -> TextualInversion:
     """A short recipe of a word of several vectors."""
-    knobs = {"vectors": 3, "learning_rate": 0.05}
+    knobs = {"vectors": 3, "learning_rate": 0.05, **NO_DECODER}
     return TextualInversion.model_validate({**SHORT, **knobs, "base": str(base)})
 
 
 def make_whole_recipe(base: Path) -> DreamBooth:
     """A short recipe for the whole denoiser."""
-    return DreamBooth.model_validate({**SHORT, **PRIOR, "base": str(base), "learning_rate": 1e-3})
+    knobs = {"learning_rate": 1e-3, **NO_DECODER}
+    return DreamBooth.model_validate({**SHORT, **PRIOR, **knobs, "base": str(base)})
 
 
 def make_recipe_from_nothing(method: str) -> FromNothing:

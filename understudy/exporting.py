@@ -19,8 +19,8 @@ from understudy.domain import UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.adapters import WEIGHTS_FILE
 from understudy.methods.credits import describe_learning, find_tensors, pack_weights
-from understudy.methods.decoder import DECODER_FILE
 from understudy.methods.kohya import DOTTED, JOINED, WITH_DOTS, WITHOUT_DIFFUSERS, lacks_readers, to_kohya
+from understudy.methods.learned_decoder import DECODER_FILE
 from understudy.methods.learned_words import WORD_FILE
 from understudy.methods.opening import base_of
 from understudy.methods.reader_facts import OF_LYCORIS, describe_for_readers
@@ -62,6 +62,7 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
     """The files by name, all beginning with `stem`; see `export`."""
     recipe = run.recipe
     if isinstance(recipe, TextualInversion):
+        _note_decoder(run, notify)
         return {f"{stem}{ENDING}": _pack_word(run, checkpoint, stem, notify)}
     if not isinstance(recipe, Adapting):
         raise UserError(f"The method {recipe.method} learns no adapter: learn with dreambooth-lora.")
@@ -70,6 +71,12 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
     files = {f"{stem}{ENDING}": _pack_adapter(run, recipe, form, checkpoint, notify)}
     if recipe.vectors:
         files[f"{stem}-word{ENDING}"] = _pack_word(run, checkpoint, f"{stem}-word", notify)
+    _note_decoder(run, notify)
+    return files
+
+
+def _note_decoder(run: Run, notify: Notify) -> None:
+    """Say what stays behind, if the run learned a decoder."""
     if (run.folder / DECODER_FILE).exists():
         notify(
             Note(
@@ -77,7 +84,6 @@ def make_files(run: Run, form: Form, checkpoint: Checkpoint, stem: str, notify: 
                 f"{DECODER_FILE} with pipe.vae.load_state_dict(..., strict=False)."
             )
         )
-    return files
 
 
 def _find_checkpoint(run: Run, step: int | None) -> Checkpoint:

@@ -20,9 +20,10 @@ from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.exporting import export
 from understudy.methods import decoder, learn, learn_together, open_painter
-from understudy.methods.decoder import DECODER_FILE, STATE_FILE, load_decoder
+from understudy.methods.decoder import UNFINISHED_FILE
 from understudy.methods.examples import Examples, list_views
-from understudy.recipes import DrawSettings, DreamBoothLora
+from understudy.methods.learned_decoder import DECODER_FILE, load_decoder
+from understudy.recipes import DrawSettings, DreamBooth, DreamBoothLora, Lora, TextualInversion
 from understudy.runs import Plan, Run
 
 SETTINGS = DrawSettings(steps=3, batch=1)
@@ -66,7 +67,7 @@ def test_the_drawings_come_out_of_their_latents_more_alike(
     base = open_toy(toy_base)
     before = {name: tensor.clone() for name, tensor in base.pipe.vae.state_dict().items()}
     as_it_was = error_of(base, taught, toy_base, pip)
-    load_decoder(base, taught)
+    load_decoder(base, make_taught(toy_base), taught, ignore)
     assert error_of(base, taught, toy_base, pip) < 0.7 * as_it_was
     changed = {name for name, tensor in base.pipe.vae.state_dict().items() if not tensor.equal(before[name])}
     assert changed
@@ -129,7 +130,7 @@ def test_a_stop_and_a_kill_end_in_the_same_decoder(
     recipe = make_taught(toy_base)
     with pytest.raises(Cancelled):
         learn(pip, recipe, tmp_path, notify=cancel_at(7))
-    assert (tmp_path / STATE_FILE).exists()
+    assert (tmp_path / UNFINISHED_FILE).exists()
 
     def die(event: Event) -> None:
         if isinstance(event, Step) and event.phase == "decoder" and event.done == 21:
@@ -147,7 +148,7 @@ def test_a_stop_and_a_kill_end_in_the_same_decoder(
     learn(pip, recipe, tmp_path, notify=listen)
     assert steps[0] == 21
     assert (tmp_path / DECODER_FILE).read_bytes() == (taught.folder / DECODER_FILE).read_bytes()
-    assert not (tmp_path / STATE_FILE).exists()
+    assert not (tmp_path / UNFINISHED_FILE).exists()
 
 
 def test_a_damaged_file_is_one_sentence(taught: Run, toy_base: Path, tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_damaged_file_is_one_sentence(taught: Run, toy_base: Path, tmp_path: P
     for damaged in (content[:-9], b"nothing"):
         (tmp_path / DECODER_FILE).write_bytes(damaged)
         with pytest.raises(UserError, match=f"{DECODER_FILE} is damaged: bring it back"):
-            load_decoder(open_toy(toy_base), Run(tmp_path))
+            load_decoder(open_toy(toy_base), make_taught(toy_base), Run(tmp_path), ignore)
 
 
 def test_runs_that_learn_together_have_the_decoder_of_one_alone(
@@ -171,10 +172,13 @@ def test_runs_that_learn_together_have_the_decoder_of_one_alone(
         assert all(torch.allclose(together[key], alone[key], atol=1e-5) for key in alone)
 
 
-def test_the_study_and_large_bases_leave_it_as_it_is() -> None:
-    assert DreamBoothLora(base="puppet").decoder_steps == 120
-    assert DreamBoothLora.from_preset("thesis").decoder_steps == 0
-    assert recommended_knobs("sdxl", "dreambooth-lora")["decoder_share"] == 0
+@pytest.mark.parametrize("kind", [DreamBoothLora, Lora, DreamBooth, TextualInversion])
+def test_every_method_teaches_as_much_and_the_study_and_large_bases_nothing(
+    kind: type[DreamBoothLora | Lora | DreamBooth | TextualInversion],
+) -> None:
+    assert kind(base="puppet").decoder_steps == 120
+    assert {kind.from_preset(name).decoder_steps for name in kind.presets} == {0}
+    assert recommended_knobs("sdxl", kind.model_fields["method"].default)["decoder_share"] == 0
 
 
 def test_it_learns_in_fp32_whatever_the_base_computes_in(

@@ -57,9 +57,9 @@ def read_layout(folder: Path) -> Layout:
     except (OSError, ValueError):
         raise UserError(f"{folder} is no base ({INDEX_FILE} cannot be read): {refused}") from None
     layout = find_layout(index) if isinstance(index, dict) else None
-    known = find_refused("", index.get("_class_name")) if isinstance(index, dict) else None
-    if known is not None:
-        raise UserError(say_refused(known))
+    unsupported = find_refused(pipeline=index.get("_class_name")) if isinstance(index, dict) else None
+    if unsupported is not None:
+        raise UserError(say_refused(unsupported))
     if layout is None:
         raise UserError(f"{folder} is no base of a known family (see {INDEX_FILE}): {refused}")
     other = find_other_part(layout, index)

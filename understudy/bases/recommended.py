@@ -27,7 +27,12 @@ from understudy.runs import Run, StrPath, open_run
 
 Knobs = Mapping[str, object]
 
+_ANY: Knobs = {
+    # Their autoencoders lose nothing that a reader would miss.
+    "decoder_share": 0.0,
+}
 _ANY_ADAPTER: Knobs = {
+    **_ANY,
     "learning_rate": 1e-4,
     "rank": 16,
     # Whoever draws with it in another program gets the same picture.
@@ -39,12 +44,11 @@ _ANY_ADAPTER: Knobs = {
     "averaging": 0.99,
     "adam_beta2": 0.999,
     "weight_decay": 1e-4,
-    # Their autoencoders lose nothing that a reader would miss.
-    "decoder_share": 0.0,
     # Drawn by a base of this size they take longer than all steps; who wants them gives a weight.
     "prior_weight": 0.0,
 }
 _ANY_WHOLE: Knobs = {
+    **_ANY,
     "learning_rate": 5e-6,
     "steps": 400,
     "batch": 1,
@@ -55,6 +59,7 @@ _ANY_WHOLE: Knobs = {
     "prior_share": 0.5,
 }
 _ANY_WORD: Knobs = {
+    **_ANY,
     "learning_rate": 5e-4,
     "steps": 3000,
     "batch": 4,

@@ -16,6 +16,7 @@ from understudy.judges import puppet
 from understudy.judging import Sitting, judge_sitting
 from understudy.learning import learn
 from understudy.methods.computing.out_of_memory import is_out_of_memory
+from understudy.methods.learned_decoder import hash_decoder
 from understudy.methods.reviewing import never_stop
 from understudy.recipes import Learning
 from understudy.reports.gather import read_measures
@@ -129,8 +130,8 @@ def _judge(run: PlannedRun, sitting: PlannedSitting, notify: Notify, device: str
 def _known_drift(sitting: PlannedSitting, asked: Mapping[str, object]) -> dict[str, Measure]:
     """Drift does not depend on the prompts: it is kept where they alone have changed."""
     before = _read_finished(sitting)
-    same = ("weights", "judge", "settings", "seed", "drift")
-    if not all(before.get(key) == asked[key] for key in same):
+    same = ("weights", "decoder_sha256", "judge", "settings", "seed", "drift")
+    if not all(before.get(key) == asked.get(key) for key in same):
         return {}
     return {name: one for name, one in read_measures(sitting.folder).items() if name in OF_DRIFT}
 
@@ -144,6 +145,7 @@ def _asked(run: PlannedRun, sitting: PlannedSitting, checkpoint: Checkpoint) -> 
         "drift": run.drift,
         "settings": sitting.settings.model_dump(mode="json"),
         "weights": [checkpoint.sha256[file] for file in checkpoint.weights],
+        **hash_decoder(Run(run.folder)),
         "judge": _hash_once(puppet.ASSETS / puppet.WEIGHTS_FILE),
     }
 

@@ -26,9 +26,11 @@ from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import choose_plan, following
 from understudy.methods.conditioning import read_as, readers_in_steps
 from understudy.methods.credits import describe_learning
+from understudy.methods.decoder import learn_decoder
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, WriteWeights, finetune
 from understudy.methods.hastening import plan_drawing
+from understudy.methods.learned_decoder import load_decoder
 from understudy.methods.opening import open_base_of
 from understudy.methods.painting import Painter, paint_subject
 from understudy.methods.reviewing import Review
@@ -50,6 +52,9 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
     with following(plan):
         base = _open(recipe, plan)
         examples = resident_examples(base, character, recipe, run, notify)
+        learn_decoder(base, character, examples, recipe, run, notify)
+        if run.keeps and recipe.save_as == "pipeline":
+            load_decoder(base, recipe, run, notify)  # what is written draws in other tools as it does here
         readers = readers_in_steps(type(base), recipe)
         place_denoiser(base, readers, written=recipe.save_as == "pipeline")
         parts = [Part(train_whole(base, base.denoiser_part), recipe.learning_rate)]

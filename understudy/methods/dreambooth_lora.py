@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -24,10 +23,9 @@ from understudy.methods.another_base import OnAnotherBase
 from understudy.methods.attached import attached
 from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
-from understudy.methods.computing.processes import find_processes
 from understudy.methods.conditioning import read_as, readers_in_steps
 from understudy.methods.credits import describe_learning
-from understudy.methods.decoder import learn_decoder, load_decoder
+from understudy.methods.decoder import learn_decoder
 from understudy.methods.examples import count_shown, resident_examples
 from understudy.methods.finetune import Part, finetune
 from understudy.methods.hastening import fuses
@@ -61,8 +59,7 @@ def learn(
             word.update(begin_word(base, recipe, character, described))
 
         examples = resident_examples(base, character, recipe, run, notify, teach)
-        if find_processes().is_first:
-            learn_decoder(base, character, examples, recipe, run, notify)
+        learn_decoder(base, character, examples, recipe, run, notify)
         place_denoiser(base, readers_in_steps(type(base), recipe))
         parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]
         if word:
@@ -104,7 +101,5 @@ def open_painter(
     with open_base_of(run, device, notify, faster) as base:
         load_adapter(base, recipe, checkpoint.folder, fuses(faster, recipe.follows_noise))
         load_word(base, recipe, run.manifest.name, checkpoint.folder)
-        decoded = load_decoder(base, run)
         shown = References(run, _count_usual(base, recipe, run))
-        painter = paint_subject(base, recipe, run, checkpoint, notify, faster, shown)
-        yield replace(painter, facts={**painter.facts, **decoded})
+        yield paint_subject(base, recipe, run, checkpoint, notify, faster, shown)

@@ -18,7 +18,7 @@ from understudy.drawings.keep import keep_drawings
 from understudy.events import Notify, ignore
 from understudy.footprint import measuring
 from understudy.methods.computing.learning_plans import check_before_fetching
-from understudy.methods.computing.planning import note_other_versions
+from understudy.methods.computing.planning import note_imitated, note_other_versions
 from understudy.methods.computing.processes import refuse_several
 from understudy.methods.learning import find_plan, is_begun, make_manifest
 from understudy.methods.loop import has_learned
@@ -77,6 +77,7 @@ def learn_together(
             for folder, recipe in zip(folders, recipes.values(), strict=True)
         ]
         note_other_versions(runs[0].manifest, notify)
+        note_imitated(runs[0].manifest.plan, notify)
         joined: dict[Run, DreamBoothLora] = {}
         for run, recipe in zip(runs, recipes.values(), strict=True):
             keep_drawings(character, run)

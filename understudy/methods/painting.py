@@ -15,6 +15,7 @@ from understudy.bases.schedulers import check_steps, make_scheduler
 from understudy.domain import Drawing, Picture, Pixels, Scene, Sketch, UserError
 from understudy.events import Note, Notify, ignore
 from understudy.methods.hastening import NOT_HASTENED, Hastened, hasten
+from understudy.methods.learned_decoder import load_decoder
 from understudy.methods.masking import find_rest
 from understudy.methods.opening import base_of
 from understudy.methods.records import describe_run, describe_sketch
@@ -217,14 +218,16 @@ def paint_subject(
 ) -> PipelinePainter:
     """The painter of a base that reads the character's words, and may be shown it, where a prompt says it.
 
-    The base has what was learned; it is made to draw as `faster` says.
+    The base has what was learned, but for the decoder, which it gets here; it is made to draw as `faster`
+    says.
     """
     manifest = run.manifest
     words = recipe.words(manifest.name, manifest.noun)
+    decoder = {} if isinstance(recipe, Reference) else load_decoder(base, recipe, run, notify)
     return PipelinePainter(
         base,
         lambda prompt: base.prompting.complete(place_subject(prompt, manifest.name, words)),
-        describe_run(run, checkpoint),
+        {**describe_run(run, checkpoint), **decoder},
         notify,
         references or References(run),
         hasten(base, base_of(run), faster, notify),

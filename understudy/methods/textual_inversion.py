@@ -1,4 +1,4 @@
-"""Textual inversion: nothing of the base changes, a word for the character is learned.
+"""Textual inversion: nothing of the denoiser changes, a word for the character is learned.
 
 Source: Gal et al., Textual Inversion, arXiv 2208.01618.
 """
@@ -20,6 +20,7 @@ from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_in_the_step, readers_in_steps
 from understudy.methods.credits import describe_learning
+from understudy.methods.decoder import learn_decoder
 from understudy.methods.examples import resident_examples
 from understudy.methods.finetune import Part, finetune
 from understudy.methods.learned_words import begin_word, load_word, write_word
@@ -46,6 +47,7 @@ def learn(
         )
         parts = [Part(begin_word(base, recipe, character, described), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
+        learn_decoder(base, character, examples, recipe, run, notify)
         place_denoiser(base, readers_in_steps(type(base), recipe))
         compute_as_planned(base, find_base(recipe.base))
         condition = read_in_the_step(base, examples)

@@ -28,10 +28,11 @@ from understudy.methods.computing.as_planned import compute_as_planned
 from understudy.methods.computing.planning import following
 from understudy.methods.conditioning import read_once
 from understudy.methods.credits import describe_learning
-from understudy.methods.decoder import DECODER_FILE, learn_decoder
+from understudy.methods.decoder import learn_decoder
 from understudy.methods.examples import CLASS_PICTURES_FOLDER, EXAMPLES_FILE, Examples, resident_examples
 from understudy.methods.finetune import Part, Tuning, batches, begin_tuning
 from understudy.methods.grouped_lora import Adapter
+from understudy.methods.learned_decoder import copy_decoder
 from understudy.methods.loop import Member, is_finished, learn_at_once
 from understudy.methods.questions import ask, weigh
 from understudy.methods.reviewing import never_stop
@@ -166,10 +167,10 @@ def _share_decoders(
     first: dict[int, Run] = {}
     for recipe, run in zip(recipes, runs, strict=True):
         source = first.setdefault(recipe.seed, run)
-        learned, path = source.folder / DECODER_FILE, run.folder / DECODER_FILE
-        if source is not run and learned.exists() and not path.exists():
-            write_whole(path, learned.read_bytes())
-        learn_decoder(base, character, examples[recipe.seed], recipe, run, notify)
+        if run is source:
+            learn_decoder(base, character, examples[recipe.seed], recipe, run, notify)
+        else:
+            copy_decoder(source, run)
 
 
 def _copy_prepared(source: Run, run: Run) -> None:

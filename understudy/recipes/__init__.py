@@ -7,7 +7,7 @@ from understudy.recipes.adapting import Adapter, Adapting, DreamBoothLora, Lora,
 from understudy.recipes.computing import LEAVES, Checkpointing, Computing, Offload, Precision, Quantization
 from understudy.recipes.drawing import AS_IT_IS, MAX_SIDE_PX, DrawSettings, Faster, Scheduler
 from understudy.recipes.dreambooth import DreamBooth
-from understudy.recipes.files import RECIPES, Recipe, explain, read_recipe, write_toml
+from understudy.recipes.files import NOT_YET, RECIPES, Recipe, explain, read_recipe, write_toml
 from understudy.recipes.knobs import MAX_DENOISING_STEPS, is_usual
 from understudy.recipes.learning import Learning
 from understudy.recipes.nothing import Augmentation, FromNothing, Gan, ScratchDiffusion
@@ -28,6 +28,7 @@ __all__ = [
     "LEAVES",
     "MAX_DENOISING_STEPS",
     "MAX_SIDE_PX",
+    "NOT_YET",
     "PRIOR_PROMPTS",
     "PUPPET",
     "RECIPES",

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from understudy.recipes.drawing import MAX_REFERENCES
-from understudy.recipes.knobs import USUAL, NotAll
+from understudy.recipes.knobs import USUAL
 from understudy.recipes.tuning import ReadsAnew
 
 Adapter = Literal["lora", "dora", "rslora", "oft", "lokr"]
@@ -71,11 +71,6 @@ class Adapting(ReadsAnew):
     """Up to so many of the other drawings the base is shown beside each that it learns from, and of all of
     them beside each prompt, if it was trained to look at them; the embedded base is not yet."""
 
-    decoder_share: Annotated[NotAll, USUAL] = 0.1
-    """For so many steps more, as a share of `steps`, the decoder of the autoencoder learns the drawings, so
-    that hues and small shapes come out as they are drawn: on the embedded base and others of its size and
-    layout. Only understudy draws with it. 0 leaves it as it is."""
-
     pull: float = Field(0.0, ge=0)
     """Holds the weights near the base's, instead of class pictures: 0 takes these and does not, more
     is freer and less like your drawings."""
@@ -103,11 +98,6 @@ class Adapting(ReadsAnew):
         if self.text_learning_rate and self.adapter not in ("lora", "rslora"):
             raise ValueError("text_learning_rate needs the adapter lora or rslora: others are not read there")
         return self
-
-    @property
-    def decoder_steps(self) -> int:
-        """How many steps the decoder learns."""
-        return int(self.decoder_share * self.steps)
 
     @property
     def follows_noise(self) -> bool:

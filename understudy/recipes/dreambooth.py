@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from understudy.recipes.computing import LEAVES
-from understudy.recipes.tuning import Finetune
+from understudy.recipes.knobs import USUAL, NotAll
+from understudy.recipes.tuning import DECODER_SHARE_IS, Finetune
 
 
 class DreamBooth(Finetune):
@@ -38,6 +39,7 @@ class DreamBooth(Finetune):
             "caption_dropout": 0.0,
             "background_weight": 1.0,
             "views": 1,
+            "decoder_share": 0.0,
             "save_as": "pipeline",
             "snapshot_every": 500,
         },
@@ -50,6 +52,9 @@ class DreamBooth(Finetune):
 
     text_learning_rate: float = Field(0.0, ge=0)
     """The learning rate of the text encoder; 0 leaves it as it is."""
+
+    # Of the default recipe's steps as many as of an adapter's: the drawings are the same.
+    decoder_share: Annotated[NotAll, USUAL] = Field(0.3, description=DECODER_SHARE_IS)
 
     save_as: Literal["difference", "pipeline"] = "difference"
     """What is kept: the difference from the base, or a whole pipeline that other tools open."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from understudy.recipes.knobs import NotAll
-from understudy.recipes.tuning import MAX_VECTORS, LearnsWord
+from understudy.recipes.knobs import USUAL, NotAll
+from understudy.recipes.tuning import DECODER_SHARE_IS, MAX_VECTORS, LearnsWord
 
 
 class TextualInversion(LearnsWord):
-    """Only a word is learned: the base stays as it is, so it draws what it can already draw.
+    """Only a word is learned, and a small base's decoder: the denoiser draws what it can already draw.
 
     Source: Gal et al., Textual Inversion, arXiv 2208.01618.
     """
@@ -33,6 +33,7 @@ class TextualInversion(LearnsWord):
             "captions": False,
             "background_weight": 1.0,
             "views": 1,
+            "decoder_share": 0.0,
             "snapshot_every": 500,
         },
     }
@@ -59,6 +60,9 @@ class TextualInversion(LearnsWord):
 
     prior_weight: float = Field(0.0, ge=0)
     """Weight of the class pictures; they do not say the word, so it learns nothing from them."""
+
+    # Of the default recipe's steps as many as of an adapter's: the drawings are the same.
+    decoder_share: Annotated[NotAll, USUAL] = Field(0.6, description=DECODER_SHARE_IS)
 
     @model_validator(mode="after")
     def _needs_no_prior(self) -> Self:

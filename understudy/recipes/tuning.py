@@ -14,6 +14,11 @@ from understudy.recipes.words import fill, fill_wording, learned_word, with_arti
 PUPPET = "puppet"
 """The name of the base that comes with the package."""
 BASE_IS = "a short name (see understudy bases), a repository of the Hub, a folder or a .safetensors file"
+DECODER_SHARE_IS = (
+    "For so many steps more, as a share of `steps`, the decoder of the autoencoder learns the drawings, so\n"
+    "that hues and small shapes come out as they are drawn: on the embedded base and others of its size and\n"
+    "layout. Other tools draw without it, unless a whole pipeline is saved. 0 leaves it as it is."
+)
 MAX_VECTORS = 32
 """So that there is room for the rest of the prompt."""
 
@@ -165,6 +170,8 @@ class Finetune(Computing):
     size_shift: bool = False
     """Learn at the more noise the larger the pictures are, as a base that can (FLUX) draws them."""
 
+    decoder_share: Annotated[NotAll, USUAL] = Field(0.1, description=DECODER_SHARE_IS)
+
     @model_validator(mode="after")
     def _known_templates(self) -> Self:
         if self.needs_name and "{name}" not in self.subject:
@@ -178,6 +185,11 @@ class Finetune(Computing):
     def has_prior(self) -> bool:
         """Whether class pictures take part."""
         return self.prior_weight > 0 and self.prior_share > 0
+
+    @property
+    def decoder_steps(self) -> int:
+        """How many steps the decoder learns."""
+        return int(self.decoder_share * self.steps)
 
     def words(self, name: str, noun: str) -> str:
         """What the base reads where a prompt says the character's name."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from understudy.domain import UserError
-from understudy.recipes import Recipe, read_recipe
+from understudy.recipes import NOT_YET, Recipe, read_recipe
 from understudy.runs.checkpoints import CHECKPOINT_FILE, STATE_FILE, Checkpoint, read_checkpoint
 from understudy.runs.manifest import MANIFEST_FILE, Manifest, read_manifest
 from understudy.runs.writing import Hashes, flush, write_whole
@@ -44,7 +44,7 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """What was asked for."""
-        return read_recipe(self.folder / RECIPE_FILE)
+        return read_recipe(self.folder / RECIPE_FILE, NOT_YET)
 
     @property
     def manifest(self) -> Manifest:

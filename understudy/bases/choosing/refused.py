@@ -32,7 +32,7 @@ REFUSED = (
 )
 
 
-def find_refused(repository: str, pipeline: object = None) -> RefusedBase | None:
+def find_refused(repository: str = "", pipeline: object = None) -> RefusedBase | None:
     """The one of this repository, in any case of letters, or with this pipeline."""
     wanted = repository.lower()
     return next(
