@@ -17,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from understudy.runs import open_run
+from understudy.methods.learned_decoder import hash_decoder
+from understudy.runs import Run, open_run
 from understudy.world.heroes import hero
 from understudy.world.portfolio import write_drawings
 
@@ -29,9 +30,9 @@ def learn_command(drawings: Path, run: Path, steps: int) -> list[str]:
 
 
 def hashes(run: Path) -> dict[str, str]:
-    """Hash by file of the newest checkpoint."""
+    """Hash by file of the newest checkpoint, and of the decoder."""
     newest = open_run(run).newest_state()
-    return dict(newest.sha256) if newest else {}
+    return {**newest.sha256, **hash_decoder(Run(run))} if newest else {}
 
 
 def newest_step(run: Path) -> int:

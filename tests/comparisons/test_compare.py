@@ -16,6 +16,7 @@ from understudy.comparisons.compare import compare
 from understudy.domain import UserError
 from understudy.events import Cancelled, Event, Note, Step
 from understudy.judges import puppet
+from understudy.methods.learned_decoder import DECODER_FILE
 from understudy.provenance import read_record
 from understudy.runs import LOCK_FILE, locked
 
@@ -183,6 +184,18 @@ def test_another_judge_judges_again_what_was_drawn(
     run(path, out, events)
     assert count_drawn(events) == 0
     assert "judging" in {event.phase for event in events if isinstance(event, Step)}
+
+
+@pytest.mark.usefixtures("untrained_judge")
+def test_another_decoder_draws_and_judges_again(ask: Ask, tmp_path: Path) -> None:
+    row = LORA.replace("steps = 4,", "steps = 4, decoder_share = 0.5,").replace("at_steps = [2, 4]\n", "")
+    path, out = ask(row, names=["Pip"]), tmp_path / "out"
+    run(path, out)
+    (file,) = out.rglob(DECODER_FILE)
+    save_file({name: tensor + 0.01 for name, tensor in load_file(file).items()}, file)
+    events: list[Event] = []
+    run(path, out, events)
+    assert count_drawn(events) == 4
 
 
 def test_one_run_serves_many_ways_of_drawing(ask: Ask, tmp_path: Path, untrained_judge: None) -> None:

@@ -20,15 +20,18 @@ from tests.toy_character import (
     make_whole_recipe,
     make_word_recipe,
 )
+from understudy.bases.opening import open_base
 from understudy.domain import Character, Picture, Rights, Scene
 from understudy.events import Event, Note, Step, ignore
 from understudy.exporting import export
 from understudy.methods import learn, learn_together, open_painter
-from understudy.methods.decoder import UNFINISHED_FILE
+from understudy.methods.computing.processes import FollowingRun
+from understudy.methods.decoder import UNFINISHED_FILE, learn_decoder
+from understudy.methods.examples import EXAMPLES_FILE, Examples
 from understudy.methods.learned_decoder import DECODER_FILE, hash_decoder, read_steps
 from understudy.methods.whole_weights import PIPELINE_FOLDER
 from understudy.recipes import DrawSettings, DreamBoothLora, Finetune
-from understudy.runs import Run
+from understudy.runs import Plan, Run
 from understudy.runs.folder import RECIPE_FILE
 
 SETTINGS = DrawSettings(steps=3, batch=1)
@@ -64,9 +67,9 @@ def decoder_steps(seen: list[Event]) -> list[int]:
     return [event.done for event in seen if isinstance(event, Step) and event.phase == "decoder"]
 
 
-def kill_at(step: int) -> Callable[[Event], None]:
+def kill_at(step: int, phase: str = "decoder") -> Callable[[Event], None]:
     def notify(event: Event) -> None:
-        if isinstance(event, Step) and event.phase == "decoder" and event.done == step:
+        if isinstance(event, Step) and event.phase == phase and event.done == step:
             raise Killed
 
     return notify
@@ -111,11 +114,12 @@ def test_a_run_that_is_asked_for_more_steps_ends_with_the_decoder_of_all_at_once
     with pytest.raises(Killed):
         learn(pip, make_taught(toy_base), tmp_path, notify=kill_at(2))
     assert (tmp_path / DECODER_FILE).read_bytes() == before
-    learn(pip, make_taught(toy_base), tmp_path)
-    assert (tmp_path / DECODER_FILE).read_bytes() == (run.folder / DECODER_FILE).read_bytes()
+    with pytest.raises(Killed):
+        learn(pip, make_taught(toy_base), tmp_path, notify=kill_at(5, "learning"))
     seen: list[Event] = []
     learn(pip, make_taught(toy_base), tmp_path, notify=seen.append)
     assert decoder_steps(seen) == []
+    assert (tmp_path / DECODER_FILE).read_bytes() == (run.folder / DECODER_FILE).read_bytes()
 
 
 def test_what_was_learned_on_the_way_to_fewer_steps_is_not_gone_on_with(
@@ -150,6 +154,16 @@ def test_runs_that_learn_together_go_on_to_more_steps_together(
         other = one.model_copy(update={"learning_rate": 1e-4})
         runs = learn_together(pip, {tmp_path / "one": one, tmp_path / "other": other})
         assert [read_steps(each) for each in runs] == [int(0.9 * steps)] * 2
+
+
+def test_a_process_that_follows_another_learns_none(
+    run: Run, toy_base: Path, pip: Character, tmp_path: Path
+) -> None:
+    base = open_base(toy_base, Plan(device="cpu", precision="fp32", threads=1))
+    examples, seen = Examples.load(run.folder / EXAMPLES_FILE, "cpu"), list[Event]()
+    learn_decoder(base, pip, examples, make_taught(toy_base), FollowingRun(tmp_path), seen.append)
+    assert not seen
+    assert not list(tmp_path.iterdir())
 
 
 def test_its_file_says_whom_it_shows_and_whose_it_is(toy_base: Path, tmp_path: Path) -> None:
