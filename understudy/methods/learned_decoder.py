@@ -17,7 +17,7 @@ from understudy.methods.another_base import OnAnotherBase
 from understudy.methods.computing.planning import is_small
 from understudy.methods.credits import describe_learning, pack_weights
 from understudy.methods.opening import base_of
-from understudy.recipes import Finetune
+from understudy.recipes import DreamBooth, Finetune
 from understudy.runs import Run, hash_file, write_whole
 
 DECODER_FILE = "decoder.safetensors"
@@ -77,7 +77,7 @@ def load_decoder(base: Base, recipe: Finetune, run: Run, notify: Notify) -> Mapp
     if isinstance(run, OnAnotherBase):
         return {}
     if not path.exists():
-        if count_decoder_steps(base, recipe, find_base(base_of(run))):
+        if _is_missed(base, recipe, run):
             notify(Note(f"{path} is not there: the base's own decoder draws in its place."))
         return {}
     try:
@@ -90,3 +90,9 @@ def load_decoder(base: Base, recipe: Finetune, run: Run, notify: Notify) -> Mapp
             f"{path} is damaged: bring it back, or learn the character again in a new run folder."
         ) from error
     return hash_decoder(run)
+
+
+def _is_missed(base: Base, recipe: Finetune, run: Run) -> bool:
+    if isinstance(recipe, DreamBooth) and recipe.save_as == "pipeline":
+        return False  # it is inside, and the base that was learned on may be gone
+    return count_decoder_steps(base, recipe, find_base(base_of(run))) > 0
