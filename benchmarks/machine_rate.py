@@ -17,7 +17,7 @@ import torch
 
 GIB = 2**30
 SIDE, CPU_SIDE = 8192, 128
-"""On a processor the figure means nothing, and one without bf16 of its own takes a quarter of a second for 512."""
+"""A processor's figure means nothing, and one that only imitates bf16 takes 0.2 s for a product of 512."""
 WARM, TIMED = 10, 100
 
 
