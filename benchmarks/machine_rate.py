@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 GIB = 2**30
-SIDE, CPU_SIDE = 8192, 512
+SIDE, CPU_SIDE = 8192, 128
+"""A processor's figure means nothing, and one that only imitates bf16 takes 0.2 s for a product of 512."""
 WARM, TIMED = 10, 100
 
 

@@ -13,19 +13,20 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 SHORT = {"steps": 2, "prior_pictures": 1, "prior_steps": 1, "views": 1}
 
 
-def shortened(path: Path) -> nbformat.NotebookNode:
-    """The notebook with knobs that learn next to nothing, so that the test is about the cells."""
+def shortened(path: Path, base: Path) -> nbformat.NotebookNode:
+    """The notebook with knobs that learn next to nothing on a toy, so that the test is about the cells."""
     notebook = nbformat.read(path, as_version=4)
     settings = [cell for cell in notebook.cells if "KNOBS = {}" in cell.source]
     assert len(settings) == 1
-    settings[0].source = settings[0].source.replace("KNOBS = {}", f"KNOBS = {json.dumps(SHORT)}")
+    knobs = {**SHORT, "base": str(base)}
+    settings[0].source = settings[0].source.replace("KNOBS = {}", f"KNOBS = {json.dumps(knobs)}")
     settings[0].source = settings[0].source.replace("COUNT = 2", "COUNT = 1")
     return notebook
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_cell_runs(path: Path, tmp_path: Path) -> None:
-    notebook = shortened(path)
+def test_every_cell_runs(path: Path, toy_base: Path, tmp_path: Path) -> None:
+    notebook = shortened(path, toy_base)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     pictures = [
         out

@@ -44,7 +44,12 @@ def score(pictures: Sequence[Picture], character: Character) -> float:
     """
     odds = []
     for verdict in PuppetJudge()(pictures, character):
-        likeness = min(max(verdict.likeness, LEAST_LIKE), 1 - LEAST_LIKE)
         is_right = all(verdict.attributes.values())
-        odds.append(math.log(likeness / (1 - likeness)) if is_right else math.log(LEAST_LIKE))
+        odds.append(log_odds(verdict.likeness) if is_right else math.log(LEAST_LIKE))
     return sum(odds) / len(odds)
+
+
+def log_odds(likeness: float) -> float:
+    """Of the same character, by the judge's score, which is not believed to be all but certain."""
+    likeness = min(max(likeness, LEAST_LIKE), 1 - LEAST_LIKE)
+    return math.log(likeness / (1 - likeness))

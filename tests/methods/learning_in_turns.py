@@ -20,7 +20,7 @@ def stop_at_the_last(event: Event) -> None:
 
 def main(base: str, folder: Path, asked: list[str]) -> None:
     """Learn as `asked`, go on, find it finished, then stop another run at its last step."""
-    for steps in ("20", "30", "30"):
+    for steps in ("10", "20", "20"):
         assert run_command([*asked, "--base", base, "--run", str(folder / "2"), "--steps", steps]) == 0
     short = {"base": base, "steps": LAST, "batch": 2, "views": 1, "rank": 2, "pull": 0.1}
     stop_and_meet(folder / "stopped", short, stop_at_the_last)

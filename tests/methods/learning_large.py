@@ -1,8 +1,7 @@
-"""What each of the processes of `test_processes.py` does on a large family: an adapter, then all of it."""
+"""What each of the processes of `test_processes.py` learns on a large family: an adapter, then all of it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +28,3 @@ def learn_each(base: Path, folder: Path) -> None:
     for method, knobs in METHODS.items():
         recipe = RECIPES[method].model_validate({**FEW, **knobs, "base": str(base)})
         learn(make_character(), recipe, folder / method)
-
-
-if __name__ == "__main__":
-    learn_each(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,10 +1,11 @@
-"""What each of two processes of `test_processes.py` does that share the denoiser's blocks."""
+"""What each of two processes of `test_processes.py` does: with the denoiser's blocks shared, then without."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from tests.methods.learning_large import learn_each
 from tests.methods.meeting import stop_and_meet
 from understudy.cli import run_command
 from understudy.events import Cancelled, Event, Step
@@ -16,12 +17,13 @@ def stop_half_way(event: Event) -> None:
         raise Cancelled
 
 
-def main(base: str, folder: Path, asked: list[str]) -> None:
-    """Learn as `asked`, then stop another run half way."""
+def main(base: str, large: Path, folder: Path, asked: list[str]) -> None:
+    """Learn as `asked`, stop another run half way, then learn on a large family by each method."""
     assert run_command([*asked, "--base", base, "--run", str(folder / "shared")]) == 0
     short = {"base": base, "steps": 2, "batch": 2, "views": 1, "rank": 2, "offload": "shards"}
     stop_and_meet(folder / "half", {**short, "prior_weight": 0.0}, stop_half_way)
+    learn_each(large, folder)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])

@@ -44,10 +44,28 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def alone(asked: list[str], toy_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """What one process learns in 30 steps."""
+    """What one process learns in 20 steps."""
     run = tmp_path_factory.mktemp("alone") / "1"
-    assert run_command([*asked, "--base", str(toy_base), "--run", str(run), "--steps", "30"]) == 0
+    assert run_command([*asked, "--base", str(toy_base), "--run", str(run), "--steps", "20"]) == 0
     return open_run(run)
+
+
+@pytest.fixture(scope="module")
+def klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A flow, whose words are read in chats."""
+    return make_toy("flux2", tmp_path_factory.mktemp("bases") / "klein")
+
+
+@pytest.fixture(scope="module")
+def by_two(asked: list[str], toy_base: Path, klein: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what two processes of `accelerate launch` learn, which take long to begin, one after
+    another: a run of 10 steps whose denoiser they share, and each method on a large family."""
+    folder = tmp_path_factory.mktemp("two")
+    shards = [*asked, "--offload", "shards", "--steps", "10"]
+    done = launch(ACCELERATE, "learning_shared", [str(toy_base), str(klein), str(folder), *shards])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Learning in 2 processes") == 1
+    return folder
 
 
 def assert_same(two: Run, one: Run) -> None:
@@ -76,36 +94,30 @@ def test_two_learn_what_one_learns_run_after_run(
     assert done.stderr.count("Learning in 2 processes") == 3
     assert done.stderr.count("Learned. Now draw") == 3
     assert_same(open_run(tmp_path / "2"), alone)
-    assert len(losses(alone)) == 3
+    assert len(losses(alone)) == 2
     stopped = open_run(tmp_path / "stopped").newest_state()
     assert stopped is not None
     assert stopped.step == LAST
 
 
 def test_two_that_share_the_denoiser_learn_it_too_and_one_goes_on(
-    asked: list[str], alone: Run, toy_base: Path, tmp_path: Path
+    asked: list[str], alone: Run, toy_base: Path, by_two: Path
 ) -> None:
-    shards = [*asked, "--offload", "shards"]
-    done = launch(ACCELERATE, "learning_shared", [str(toy_base), str(tmp_path), *shards, "--steps", "20"])
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("Learning in 2 processes") == 1
-    run = tmp_path / "shared"
+    run = by_two / "shared"
     assert open_run(run).manifest.plan.offload == "shards"
-    assert run_command([*shards, "--base", str(toy_base), "--run", str(run), "--steps", "30"]) == 0
+    shards = [*asked, "--offload", "shards"]
+    assert run_command([*shards, "--base", str(toy_base), "--run", str(run), "--steps", "20"]) == 0
     assert_same(open_run(run), alone)
-    half = open_run(tmp_path / "half").newest_state()
+    half = open_run(by_two / "half").newest_state()
     assert half is not None
     assert half.step == 1
 
 
-def test_two_learn_what_one_learns_on_a_large_family(tmp_path: Path) -> None:
-    """A flow, whose words are read in chats; a batch of three is parted unequally."""
-    base = make_toy("flux2", tmp_path / "klein")
-    done = launch(ACCELERATE, "learning_large", [str(base), str(tmp_path / "two")])
-    assert done.returncode == 0, done.stderr
-    learn_each(base, tmp_path / "one")
+def test_two_learn_what_one_learns_on_a_large_family(by_two: Path, klein: Path, tmp_path: Path) -> None:
+    """A batch of three is parted unequally."""
+    learn_each(klein, tmp_path)
     for method in METHODS:
-        one, two = (open_run(tmp_path / count / method) for count in ("one", "two"))
+        one, two = open_run(tmp_path / method), open_run(by_two / method)
         assert len(losses(one)) == 1
         assert_same(two, one)
 
