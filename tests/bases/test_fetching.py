@@ -190,6 +190,13 @@ def test_names_that_are_none_and_repositories_that_are_no_base(fake: FakeHub, tm
         fetch_base(TOY, hub=hub)
 
 
+def test_a_name_that_is_nearly_one_is_told_which(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no base 'kline' \(did you mean klein\?\): .* \.safetensors file"):
+        fetch_base("kline", hub=Hub(cache=tmp_path))
+    with pytest.raises(UserError, match="no base 'Flux2': give"):  # another version is no slip
+        fetch_base("Flux2", hub=Hub(cache=tmp_path))
+
+
 def test_puppet_and_folders_need_no_hub(toy_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object) -> None:
         raise AssertionError(arguments)

@@ -77,7 +77,10 @@ NONE_OF_THEM: list[tuple[str, Shapes]] = [
     ("of no kind that is known", SD3),  # Stable Diffusion 3, not 3.5
     ("of no kind that is known", FLUX | {"distilled_guidance_layer.in_proj.weight": (1, 1)}),  # Chroma
     ("of no kind that is known", FLUX2 | {"txt_in.weight": (1, 99)}),
-    ("of no kind that is known", with_prefix(FLUX2 | {"txt_in.weight": (6144, 15360)})),  # FLUX.2 dev
+    (
+        r"cannot be used: FLUX\.2 dev .* take klein or klein-9b",
+        with_prefix(FLUX2 | {"txt_in.weight": (6144, 15360)}),
+    ),
     ("of no kind that is known", FLUX2),
     ("for filling in", unet(768, 9) | WHOLE_SD),
     ("for filling in", DEV | {"img_in.weight": (3072, 384)}),

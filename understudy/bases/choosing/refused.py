@@ -16,20 +16,19 @@ class RefusedBase:
     """Short names of bases."""
 
 
-REFUSED = (
-    RefusedBase(
-        "black-forest-labs/FLUX.2-dev",
-        "Flux2Pipeline",
-        "FLUX.2 dev (32 billion weights, read for by 24 billion more) is not supported",
-        "klein or klein-9b, of the same family",
-    ),
-    RefusedBase(
-        "Qwen/Qwen-Image-Edit",
-        "QwenImageEditPipeline",
-        "The first Qwen-Image-Edit is not supported",
-        "qwen-edit, which followed it and looks at up to three drawings",
-    ),
+FLUX2_DEV = RefusedBase(
+    "black-forest-labs/FLUX.2-dev",
+    "Flux2Pipeline",
+    "FLUX.2 dev (32 billion weights, read for by 24 billion more) is not supported",
+    "klein or klein-9b, of the same family",
 )
+FIRST_QWEN_EDIT = RefusedBase(
+    "Qwen/Qwen-Image-Edit",
+    "QwenImageEditPipeline",
+    "The first Qwen-Image-Edit is not supported",
+    "qwen-edit, which followed it and looks at up to three drawings",
+)
+REFUSED = (FLUX2_DEV, FIRST_QWEN_EDIT)
 
 
 def find_refused(repository: str = "", pipeline: object = None) -> RefusedBase | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from understudy.bases.choosing.known import KNOWN, KnownBase, find_known
@@ -211,9 +212,14 @@ def _whole(folder: Path, left_out: Collection[str] = ()) -> Path:
 def _read_repository(name: str) -> str:
     repository = _match_repository(name)
     if repository is None:
-        names = ", ".join(known.name for known in KNOWN)
+        names = [known.name for known in KNOWN]
+        # Numbers are versions: flux2 is no slip for flux.
+        of_version = [one for one in names if re.findall(r"\d", one) == re.findall(r"\d", name)]
+        near = get_close_matches(name.lower(), of_version, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
         raise UserError(
-            f"There is no base {name!r}: give one of {names}, a repository (owner/name) or a folder."
+            f"There is no base {name!r}{meant}: give one of {', '.join(names)}, a repository (owner/name), "
+            "a folder or a .safetensors file."
         )
     refused = find_refused(repository)
     if refused is not None:  # before anybody accepts a licence for it

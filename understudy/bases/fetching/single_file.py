@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from understudy.bases.choosing.known import KnownBase, find_known
+from understudy.bases.choosing.refused import FLUX2_DEV, say_refused
 from understudy.bases.fetching.safetensors_header import Header, read_header
 from understudy.domain import UserError
 
@@ -18,8 +19,10 @@ PREFIX = "model.diffusion_model."
 CONTEXT = "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
 """Where a U-Net looks at the prompt: its second side is how wide the prompt's reader is."""
 BY_CONTEXT = {768: "sd15", 1024: "sd21", 2048: "sdxl"}
-READS_FLUX2 = "txt_in.weight"
+FLUX2, READS_FLUX2 = "single_stream_modulation.lin.weight", "txt_in.weight"
 BY_WIDTH_READ = {7680: "klein", 12288: "klein-9b"}
+DEV_WIDTH_READ = 15360
+"""Of FLUX.2 dev, whose reader is another one."""
 INPUT_CHANNELS = {
     "sd1": ("input_blocks.0.0.weight", 4),
     "sdxl": ("input_blocks.0.0.weight", 4),
@@ -60,12 +63,17 @@ def recognise(path: Path) -> KnownBase:
     denoiser = {name.removeprefix(PREFIX): entry for name, entry in header.items()}
     known = find_known(_find_name(denoiser))
     if known is None:
-        raise UserError(
-            f"{path} is of no kind that is known here: give another; understudy bases lists them."
-        )
+        raise UserError(_say_unknown(path, denoiser))
     _refuse_other_inputs(path, denoiser, known)
     _refuse_bare_unet(path, header, known)
     return known
+
+
+def _say_unknown(path: Path, denoiser: Header) -> str:
+    is_flux2 = FLUX2 in denoiser and READS_FLUX2 in denoiser
+    if is_flux2 and denoiser[READS_FLUX2].shape[-1] == DEV_WIDTH_READ:
+        return f"{path} cannot be used: {say_refused(FLUX2_DEV)}"
+    return f"{path} is of no kind that is known here: give another; understudy bases lists them."
 
 
 def _find_name(denoiser: Header) -> str:
@@ -99,7 +107,7 @@ def _name_of_flux2(denoiser: Header) -> str:
 MARKS: dict[str, Callable[[Header], str]] = {
     CONTEXT: _name_of_unet,
     "joint_blocks.0.context_block.adaLN_modulation.1.weight": _name_of_sd3,
-    "single_stream_modulation.lin.weight": _name_of_flux2,
+    FLUX2: _name_of_flux2,
     "double_blocks.0.img_attn.norm.key_norm.scale": _name_of_flux,
     "transformer_blocks.0.img_mod.1.weight": lambda denoiser: "qwen",
     "layers.0.adaLN_modulation.0.weight": lambda denoiser: "zimage",
