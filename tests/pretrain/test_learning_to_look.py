@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,27 +23,48 @@ from understudy.pretrain.looking import TARGETS, Lesson, Looking, fit, introduce
 COURSE = Course(steps=8, batch=6, rate=1e-3, decay_from=0.5, shards=2, steps_per_shard=4, seed=3)
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return make_toy_base(tmp_path / "toy")
+SIDE = 12
+"""Latents of 16 px each, as the embedded base has them: the world's pictures are larger than the toy's."""
 
 
-@pytest.fixture
-def store(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CastStore:
-    monkeypatch.setattr(casts, "CASTS", 4)
-    made = CastStore(tmp_path / "casts", AutoencoderKL.from_pretrained(base / "vae"))
+@pytest.fixture(scope="module", autouse=True)
+def _small_shards() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(casts, "CASTS", 4)
+        patch.setattr(latents, "SHARD", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tests only read it, and the stores beside it."""
+    folder = make_toy_base(tmp_path_factory.mktemp("looking") / "toy")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vae = AutoencoderKL(
+            block_out_channels=(8,) * 5,
+            down_block_types=("DownEncoderBlock2D",) * 5,
+            up_block_types=("UpDecoderBlock2D",) * 5,
+            norm_num_groups=4,
+            mid_block_add_attention=False,
+        )
+    vae.save_pretrained(folder / "vae")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(base: Path) -> CastStore:
+    made = CastStore(base.parent / "casts", AutoencoderKL.from_pretrained(base / "vae"))
     made.grow_to(1)
     return made
 
 
-def make_lesson(base: Path, store: CastStore, monkeypatch: pytest.MonkeyPatch) -> Lesson:
-    monkeypatch.setattr(latents, "SHARD", 8)
+def make_lesson(base: Path, store: CastStore) -> Lesson:
     known = LatentStore(base.parent / "latents", store.vae)
     known.grow_to(1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        # The world's pictures are larger than the toy's: so many more places.
-        encoder = DrawingEncoder(in_channels=4, cells=48, width=16, text_width=WIDTH)
+        encoder = DrawingEncoder(in_channels=4, cells=SIDE, width=16, text_width=WIDTH)
     model = Looking(UNet2DConditionModel.from_pretrained(base / "unet"), encoder)
     lessons = Lessons(known, base, COURSE.seed, COURSE.batch)
     return Lesson(model, COURSE, lessons, store, False, make_scheduler().alphas_cumprod)
@@ -92,7 +114,7 @@ def test_no_picture_is_among_the_drawings_beside_it(store: CastStore) -> None:
 def test_both_learn_and_what_is_unshown_stands_as_zeros(
     base: Path, store: CastStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lesson = make_lesson(base, store, monkeypatch)
+    lesson = make_lesson(base, store)
     seen: list[Tensor] = []
     own = lesson.model.unet.forward
 
@@ -115,16 +137,14 @@ def test_both_learn_and_what_is_unshown_stands_as_zeros(
     assert 0 < (beside == 0).sum() < len(beside) / 2
 
 
-def test_the_same_course_gives_the_same_weights(
-    base: Path, store: CastStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_course_gives_the_same_weights(base: Path, store: CastStore, tmp_path: Path) -> None:
     def trained(name: str) -> dict[str, Tensor]:
         into = tmp_path / name
         shutil.copytree(base, into)
-        fit(make_lesson(base, store, monkeypatch), tmp_path / f"state-{name}", into, lambda step: None, 4)
+        fit(make_lesson(base, store), tmp_path / f"state-{name}", into, lambda step: None, 4)
         return load_file(into / "drawing_encoder" / "diffusion_pytorch_model.safetensors")
 
     first, second = trained("first"), trained("second")
     assert all(torch.equal(first[name], second[name]) for name in first)
-    begun = make_lesson(base, store, monkeypatch).model.encoder.state_dict()
+    begun = make_lesson(base, store).model.encoder.state_dict()
     assert all(not torch.equal(first[name], begun[name]) for name in first)
