@@ -36,13 +36,13 @@ UNFINISHED_FILE = "decoder_state.safetensors"
 """In the run's folder while it learns: what going on needs."""
 
 BATCH = 2
-CLASS_SHARE = 0.25
+CLASS_SHARE = 0.15
 """Of the pictures, where there are class pictures: places and props stay what they are."""
 FIGURE_WEIGHT = 3.0
 """Of the figure's pixels in the loss, where paper has 1."""
-MOST_NOISE = 0.25
+MOST_NOISE = 0.5
 """Of a latent's deviation: a decoder that has seen disturbed latents forgives a denoiser's small errors."""
-RATE, WARMUP_STEPS, LAST_SHARE = 1e-3, 20, 0.02
+RATE, WARMUP_STEPS, LAST_SHARE = 3e-3, 20, 0.02
 """Adam's rate, and the share of it that is left at the end of half a cosine."""
 
 
