@@ -26,7 +26,7 @@ from understudy.bases.catalog import find_base, read_layout
 from understudy.bases.layouts import Family
 from understudy.bases.opening import open_base
 from understudy.domain import Pixels, Scene, Sketch
-from understudy.events import Event, Note
+from understudy.events import Event, Note, Step
 from understudy.exporting import Form, export
 from understudy.methods import learn, open_painter, questions
 from understudy.methods.kohya import DOTTED, WITHOUT_DIFFUSERS
@@ -52,8 +52,9 @@ def folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_toy(family, tmp_path_factory.mktemp("bases") / family)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def base(folder: Path) -> Base:
+    """Tests only ask it, and put nothing beside its weights."""
     return open_base(find_base(str(folder)), PLAN)
 
 
@@ -78,6 +79,21 @@ def make_recipe(folder: Path, **knobs: object) -> DreamBoothLora:
 @pytest.fixture(scope="module")
 def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return learn(SIX, make_recipe(folder), tmp_path_factory.mktemp("runs") / folder.name)
+
+
+@pytest.fixture(scope="module")
+def painter(learned: Run) -> Iterator[PipelinePainter]:
+    with open_painter(learned) as painter:
+        assert isinstance(painter, PipelinePainter)
+        yield painter
+
+
+@pytest.fixture(scope="module")
+def drawn(painter: PipelinePainter, base: Base) -> tuple[Pixels, Pixels, str]:
+    """What is drawn with what was learned, and by plain diffusers without; the prompt as it is read."""
+    (picture,) = painter([Scene("Pip", 3)], FEW)
+    prompt = painter.read("Pip")
+    return picture.pixels, plainly(base.drawing_pipe(None), base, prompt, 3), prompt
 
 
 def losses(run: Run) -> list[float]:
@@ -149,11 +165,11 @@ def test_learns_from_six_drawings(
 
 
 def test_goes_on_after_a_kill_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
-    recipe = make_recipe(folder, steps=8, snapshot_every=4, averaging=0.9)
+    recipe = make_recipe(folder, steps=4, snapshot_every=2, averaging=0.9)
     whole = learn(SIX, recipe, tmp_path / "whole")
 
-    def kill(event: object) -> None:
-        if getattr(event, "done", 0) == 6:
+    def kill(event: Event) -> None:
+        if isinstance(event, Step) and event.phase == "learning" and event.done == 3:
             raise Killed
 
     with pytest.raises(Killed):
@@ -165,11 +181,10 @@ def test_goes_on_after_a_kill_as_if_nothing_had_been(folder: Path, tmp_path: Pat
     assert first.sha256 == second.sha256
 
 
-def test_draws_the_same_again_and_in_any_batch(learned: Run) -> None:
+def test_draws_the_same_again_and_in_any_batch(painter: PipelinePainter) -> None:
     scenes = [Scene("a picture of Pip waving", seed) for seed in (1, 2)]
-    with open_painter(learned) as painter:
-        both = [picture.pixels for picture in painter(scenes, FEW)]
-        alone = [picture.pixels for picture in painter(scenes[1:], FEW)]
+    both = [picture.pixels for picture in painter(scenes, FEW)]
+    alone = [picture.pixels for picture in painter(scenes[1:], FEW)]
     assert np.abs(both[1].astype(int) - alone[0]).mean() <= 1
     assert not np.array_equal(both[0], both[1])
 
@@ -181,13 +196,16 @@ def plainly(pipe: Any, base: Base, prompt: str, seed: int) -> Pixels:
 
 @pytest.mark.parametrize("form", ["diffusers", "kohya"])
 def test_plain_diffusers_draws_the_same_with_it(
-    form: Form, learned: Run, family: Family, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: Form,
+    learned: Run,
+    drawn: tuple[Pixels, Pixels, str],
+    family: Family,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In kohya's form too, unless it is said that diffusers does not read that."""
-    with open_painter(learned) as painter:
-        (picture,) = painter([Scene("Pip", 3)], FEW)
-        assert isinstance(painter, PipelinePainter)
-        prompt = painter.read("Pip")
+    pixels, without, prompt = drawn
     seen: list[Event] = []
     (path,) = export(learned, form, tmp_path / "pip.safetensors", notify=seen.append)
     is_kohya = {name.startswith(("lora_unet_", DOTTED)) for name in load_file(path)}
@@ -201,21 +219,18 @@ def test_plain_diffusers_draws_the_same_with_it(
         read_kohya_at_toy_size(monkeypatch)
     base = open_base(folder, PLAN)
     pipe = base.drawing_pipe(None)
-    without = plainly(pipe, base, prompt, 3)
     pipe.load_lora_weights(tmp_path, weight_name=path.name)
     found = plainly(pipe, base, prompt, 3)
-    assert difference(found, picture.pixels) <= 0.5
-    assert difference(without, picture.pixels) > 1
+    assert difference(found, pixels) <= 0.5
+    assert difference(without, pixels) > 1
 
 
-def test_draws_from_a_sketch_where_the_family_can(learned: Run) -> None:
-    with open_painter(learned) as painter:
-        assert isinstance(painter, PipelinePainter)
-        side = painter.base.size_px
-        sketch = Sketch(np.full((side, side, 3), 200, np.uint8), 0.5)
-        (first,) = painter([Scene("Pip", 3)], FEW, sketch)
-        white = replace(sketch, pixels=np.full((side, side, 3), 255, np.uint8))
-        (second,) = painter([Scene("Pip", 3)], FEW, white)
+def test_draws_from_a_sketch_where_the_family_can(painter: PipelinePainter) -> None:
+    side = painter.base.size_px
+    sketch = Sketch(np.full((side, side, 3), 200, np.uint8), 0.5)
+    (first,) = painter([Scene("Pip", 3)], FEW, sketch)
+    white = replace(sketch, pixels=np.full((side, side, 3), 255, np.uint8))
+    (second,) = painter([Scene("Pip", 3)], FEW, white)
     assert not np.array_equal(first.pixels, second.pixels)
 
 

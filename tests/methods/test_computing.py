@@ -120,12 +120,11 @@ def test_what_no_step_needs_is_gone_before_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parts: dict[str, weakref.ref[Any]] = {}
-    own = finetuning.begin_tuning
 
     def begin(base: Base, *rest: Any) -> Any:
         gc.collect()
         assert {name for name, part in parts.items() if part() is not None} == left
-        return own(base, *rest)
+        raise Killed  # what comes after it, other tests ask
 
     def opened(*arguments: Any) -> Base:
         base = open_base(*arguments)
@@ -136,7 +135,8 @@ def test_what_no_step_needs_is_gone_before_the_first(
 
     monkeypatch.setattr(finetuning, "begin_tuning", begin)
     monkeypatch.setattr("understudy.methods.dreambooth_lora.open_base", opened)
-    learn(pip, recipe_of("dreambooth-lora", toy_base, **knobs), tmp_path)
+    with pytest.raises(Killed):
+        learn(pip, recipe_of("dreambooth-lora", toy_base, **knobs), tmp_path)
     assert parts.keys() == ALL_PARTS
 
 

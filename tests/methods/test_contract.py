@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from understudy.domain import Character, Scene, Sketch, UserError
 from understudy.events import Cancelled, Event, Note, Step, ignore
 from understudy.footprint import read_footprint
 from understudy.methods import learn, open_base_painter, open_painter
+from understudy.methods.painting import Painter
 from understudy.recipes import (
     RECIPES,
     Adapter,
@@ -113,6 +114,13 @@ def run(recipe: Recipe, pip: Character, events: list[Event], tmp_path_factory: p
     return learn(pip, recipe, tmp_path_factory.mktemp("run"), notify=events.append)
 
 
+@pytest.fixture(scope="module")
+def painter(run: Run) -> Iterator[Painter]:
+    """Of the run, opened once for all that only draw with it."""
+    with open_painter(run) as painter:
+        yield painter
+
+
 def test_learning_ends_in_a_whole_checkpoint(run: Run, recipe: Recipe) -> None:
     newest = run.newest()
     assert newest is not None
@@ -168,12 +176,11 @@ def test_another_character_is_refused(run: Run, recipe: Recipe, pip: Character) 
         learn(Character(pip.name, pip.noun, pip.drawings[:2]), recipe, run)
 
 
-def test_paints_what_it_is_asked(run: Run, recipe: Recipe) -> None:
+def test_paints_what_it_is_asked(painter: Painter, recipe: Recipe) -> None:
     scenes = [Scene("a picture of Pip sad", seed) for seed in (5, 6, 7)]
-    with open_painter(run) as painter:
-        assert painter.follows_text != isinstance(recipe, FromNothing)
-        pictures = list(painter(scenes, FAST))
-        again = list(painter(scenes, FAST))
+    assert painter.follows_text != isinstance(recipe, FromNothing)
+    pictures = list(painter(scenes, FAST))
+    again = list(painter(scenes, FAST))
     assert [picture.scene for picture in pictures] == scenes
     for picture, same in zip(pictures, again, strict=True):
         assert picture.pixels.shape == (32, 32, 3)
@@ -184,20 +191,18 @@ def test_paints_what_it_is_asked(run: Run, recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("recipe", ON_A_BASE, indirect=True)
-def test_draws_on_from_a_sketch(run: Run) -> None:
+def test_draws_on_from_a_sketch(painter: Painter) -> None:
     light, dark = (np.full((32, 32, 3), shade, np.uint8) for shade in (200, 50))
     mask = np.zeros((32, 32), np.uint8)
     mask[8:24, 8:24] = 255
     scene = Scene("a picture of Pip", 5)
     sketches = (None, Sketch(light, 0.5), Sketch(dark, 0.5), Sketch(light, 0.5, mask))
-    with open_painter(run) as painter:
-        drawn = [next(painter([scene], FAST, sketch)).pixels for sketch in sketches]
+    drawn = [next(painter([scene], FAST, sketch)).pixels for sketch in sketches]
     assert len({pixels.tobytes() for pixels in drawn}) == len(sketches)
 
 
-def test_record_says_how_it_came_to_be(run: Run, recipe: Recipe) -> None:
-    with open_painter(run) as painter:
-        record = next(painter([Scene("a picture of Pip", 5, "hands")], FAST)).record
+def test_record_says_how_it_came_to_be(painter: Painter, recipe: Recipe) -> None:
+    record = next(painter([Scene("a picture of Pip", 5, "hands")], FAST)).record
     assert record["prompt"] == "a picture of Pip"
     assert record["negative"] == "hands"
     assert record["seed"] == "5"
@@ -205,9 +210,8 @@ def test_record_says_how_it_came_to_be(run: Run, recipe: Recipe) -> None:
     assert bool(record["weights_sha256"]) == isinstance(recipe, Learning)
 
 
-def test_record_says_which_base(run: Run, recipe: Recipe) -> None:
-    with open_painter(run) as painter:
-        record = next(painter([Scene("a picture of Pip", 5)], FAST)).record
+def test_record_says_which_base(run: Run, painter: Painter, recipe: Recipe) -> None:
+    record = next(painter([Scene("a picture of Pip", 5)], FAST)).record
     if isinstance(recipe, FromNothing):
         assert run.manifest.base is None
         assert not {"base", "base_sha256", "prompt_as_read"} & record.keys()
@@ -222,28 +226,32 @@ def test_record_says_which_base(run: Run, recipe: Recipe) -> None:
 @pytest.mark.parametrize("recipe", ON_A_BASE, indirect=True)
 def test_drawing_tells_its_steps_and_what_was_cut_and_can_be_stopped(run: Run) -> None:
     seen: list[Event] = []
+    stopped = False
+
+    def listen(event: Event) -> None:
+        seen.append(event)
+        if stopped:
+            raise Cancelled
+
     scenes = [Scene("a picture of Pip " + "very " * 120, seed) for seed in range(3)]
-    with open_painter(run, notify=seen.append) as painter:
+    with open_painter(run, notify=listen) as painter:
         pictures = list(painter(scenes, FAST))
-    steps = [event for event in seen if isinstance(event, Step)]
+        told, stopped = [*seen], True
+        with pytest.raises(Cancelled):
+            next(painter([Scene("Pip")], FAST))
+    steps = [event for event in told if isinstance(event, Step)]
     assert steps == [Step("denoising", done, 4) for done in (1, 2, 3, 4)]
-    assert sum(isinstance(event, Note) for event in seen) == 1
+    assert sum(isinstance(event, Note) for event in told) == 1
     assert len(pictures[0].record["prompt_as_read"]) < len(scenes[0].prompt)
 
-    def stop(event: Event) -> None:
-        raise Cancelled
 
-    with open_painter(run, notify=stop) as painter, pytest.raises(Cancelled):
-        next(painter([Scene("Pip")], FAST))
-
-
-def test_the_base_alone_is_what_it_was_before_learning(run: Run, recipe: Recipe) -> None:
+def test_the_base_alone_is_what_it_was_before_learning(run: Run, painter: Painter, recipe: Recipe) -> None:
     if isinstance(recipe, FromNothing):
         with pytest.raises(UserError, match="without a base"), open_base_painter(run):
             pass
         return
     scenes = [Scene("a picture of a girl", 5)]
-    with open_base_painter(run) as base, open_painter(run) as painter:
+    with open_base_painter(run) as base:
         before, after = (next(each(scenes, FAST)).pixels for each in (base, painter))
     # Of a prompt that does not say the character's name.
     assert np.array_equal(before, after) == isinstance(recipe, PromptOnly | Reference | TextualInversion)
@@ -256,9 +264,8 @@ def test_learning_has_a_footprint(run: Run) -> None:
     assert footprint.peak_memory_bytes > 10_000_000
 
 
-def test_no_scenes_no_pictures(run: Run) -> None:
-    with open_painter(run) as painter:
-        assert list(painter([], FAST)) == []
+def test_no_scenes_no_pictures(painter: Painter) -> None:
+    assert list(painter([], FAST)) == []
 
 
 @pytest.mark.parametrize("method", WITH_BASE)
