@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,22 +13,41 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 _MATRIX_PRODUCTS = {F.linear, F.conv2d, F.conv3d, torch.matmul, torch.bmm, torch.baddbmm, torch.addmm}
 _IN_FP32 = {F.layer_norm, F.group_norm, F.softmax, torch.softmax, torch.pow, torch.rsqrt}
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What a tensor on the meta device is, all of it."""
+
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> _Shape:
+        return cls(tuple(tensor.shape), tensor.stride(), tensor.dtype)
+
+    def make(self) -> Tensor:
+        return torch.empty_strided(self.size, self.stride, dtype=self.dtype, device="meta")
+
+
 class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within, `peak` grows to the most bytes that were alive at once of what was made within.
 
-    What is there before, and given as `known`, is not counted.
+    What is there before, and given as `known`, is not counted. torch works out shapes on the meta device in
+    Python, which takes most of a dry step's time: of what is asked again, as by layers that are alike, the
+    answer is remembered.
     """
 
     def __init__(self, known: Iterable[Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._seen: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self._answers: dict[object, Any] = {}
         for tensor in known:
             storage = tensor.untyped_storage()
             self._seen[storage._cdata] = weakref.ref(storage)
@@ -39,10 +59,21 @@ class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = self._answer(func, args, kwargs or {})
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):
                 self._see(leaf.untyped_storage())
+        return out
+
+    def _answer(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if func._schema.is_mutable:
+            return func(*args, **kwargs)
+        question = (func, _describe(args), _describe(tuple(kwargs.items())))
+        if question in self._answers:
+            return tree_map_only(_Shape, _Shape.make, self._answers[question])
+        out = func(*args, **kwargs)
+        if _is_made_anew(out, (args, kwargs)):
+            self._answers[question] = tree_map_only(Tensor, _Shape.of, out)
         return out
 
     def _see(self, storage: torch.UntypedStorage) -> None:
@@ -59,6 +90,29 @@ class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 del self._seen[key]
 
         self._seen[key] = weakref.ref(storage, forget)
+
+
+def _describe(asked: Any) -> object:
+    """What the shape of an answer depends on: True, 1 and 1.0 are not the same."""
+    if isinstance(asked, Tensor):
+        return _Shape.of(asked), asked.device
+    if isinstance(asked, list | tuple):
+        return tuple(map(_describe, asked))
+    return type(asked), asked
+
+
+def _is_made_anew(out: Any, asked: Any) -> bool:
+    """Whether an answer is tensors in storages of their own, and all is on the meta device: what has numbers
+    may decide by them."""
+    made = [leaf for leaf in tree_leaves(out) if leaf is not None]
+    given = [leaf for leaf in tree_leaves(asked) if isinstance(leaf, Tensor)]
+    if not (made and all(isinstance(leaf, Tensor) and leaf.is_meta for leaf in (*given, *made))):
+        return False
+    storages = [leaf.untyped_storage() for leaf in made]
+    others = {leaf.untyped_storage()._cdata for leaf in given}
+    is_own = len(others.union(one._cdata for one in storages)) == len(others) + len(storages)
+    like = [_Shape.of(leaf).make().untyped_storage() for leaf in made]  # some are parts of what was made
+    return is_own and [one.nbytes() for one in storages] == [one.nbytes() for one in like]
 
 
 class Autocast(TorchFunctionMode):
