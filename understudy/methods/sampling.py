@@ -8,7 +8,7 @@ noise. That is Euler's method for a flow, and DDIM (Song et al., arXiv 2010.0250
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,6 @@ from understudy.methods.computing.processes import Processes
 from understudy.methods.conditioning import Condition
 from understudy.methods.credits import describe_learning
 from understudy.methods.examples import Examples
-from understudy.methods.learned_decoder import load_decoder
 from understudy.methods.loop import Training
 from understudy.methods.pixel_painting import seeded_noise
 from understudy.methods.questions import ask
@@ -42,7 +41,7 @@ SHARED = "No samples are drawn where several processes share the denoiser: leave
 class Sampling:
     """Draws `scenes`, the row of each among the examples' prompts with its wording.
 
-    `shape` (C, H, W) is that of a picture's latents; `facts` go into every picture's record.
+    `shape` (C, H, W) is that of a picture's latents.
     """
 
     base: Base
@@ -51,7 +50,6 @@ class Sampling:
     shape: torch.Size
     guidance: float
     run: Run
-    facts: Mapping[str, str]
 
     @torch.no_grad()
     def draw(self, done: int, training: Training) -> None:
@@ -93,7 +91,6 @@ class Sampling:
             "method": self.run.recipe.method,
             "learned_steps": str(done),
             **describe_learning(self.run),
-            **self.facts,
         }
 
 
@@ -115,8 +112,7 @@ def begin_sampling(
     scenes = recipe.sample_scenes(run.manifest.name)
     rows = enumerate(scenes, start=len(examples.prompts) - len(scenes))
     guidance = suited_settings(run).guidance
-    facts = load_decoder(base, recipe, run, notify)
-    return Sampling(base, condition, tuple(rows), examples.mean.shape[1:], guidance, run, facts)
+    return Sampling(base, condition, tuple(rows), examples.mean.shape[1:], guidance, run)
 
 
 def separate(objective: Objective, seen: Tensor, answer: Tensor, times_B: Tensor) -> tuple[Tensor, Tensor]:
