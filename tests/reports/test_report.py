@@ -42,9 +42,9 @@ from understudy.reports.beside import find_hero, nearest_drawings, truth
 from understudy.reports.gather import read_losses, read_pictures
 from understudy.reports.images import drawing_uri
 from understudy.reports.repeating import learn_command
-from understudy.reports.report import MOST_SAMPLES, THUMBNAIL_PX, report
+from understudy.reports.report import THUMBNAIL_PX, report
 from understudy.reports.shares import faults, shares_by_attribute
-from understudy.runs import SAMPLES_FOLDER, VERDICTS_FILE, Manifest, Plan, Run, begin_run, record_drawings
+from understudy.runs import VERDICTS_FILE, Manifest, Plan, Run, begin_run, record_drawings
 from understudy.world.heroes import EXAMPLE, hero, oracle
 from understudy.world.portfolio import wish, write_drawings
 
@@ -318,20 +318,6 @@ def test_a_gan_shows_both_players_and_names_no_base(tmp_path: Path) -> None:
     page = report(run).read_text(encoding="utf-8")
     assert "without a base" in page
     assert "None" not in read_page(page).text
-
-
-def test_what_it_drew_while_it_learned_is_shown_in_order(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", make_character(), make_recipe(Path("puppet")))
-    assert "Along the way" not in page_of(run).text
-    pixels = np.full((64, 64, 3), 90, np.uint8)
-    for step in range(10, 310, 10):
-        write_picture(run.folder / SAMPLES_FOLDER / f"{step:06d}.png", pixels, {"learned_steps": str(step)})
-    page = page_of(run)
-    told = [alt for alt, _ in page.images if alt.startswith("A picture after")]
-    assert len(told) == MOST_SAMPLES
-    assert (told[0], told[-1]) == ("A picture after 10 steps", "A picture after 300 steps")
-    assert told == sorted(told, key=lambda alt: int(alt.split()[3]))
-    assert "Along the way" in page.text
 
 
 def test_a_page_of_39_large_pictures_stays_small(run: Run, nuvimo: Character) -> None:

@@ -87,20 +87,6 @@ class Base(DrawingBase):
         """Pictures in -1 ... 1 to the distributions of their latents, which `predict` takes."""
 
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
-        """The pictures (B, 3, H, W), about -1 ... 1, of latents in the scale that `encode_image` gives.
-
-        Made where the autoencoder lies, in its own precision.
-        """
-
-    def drawing_times(self, steps: int) -> Tensor:
-        """The times (steps), falling from all noise on, at which a picture of its size is drawn."""
-        scheduler = type(self.pipe.scheduler).from_config(self.pipe.scheduler.config)
-        scheduler.set_timesteps(steps)
-        times: Tensor = scheduler.timesteps
-        return times
-
-    @abstractmethod
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:
         """Prompts to what the denoiser attends to, as the pipeline itself reads them when it draws."""
 

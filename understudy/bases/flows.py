@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from understudy.bases.base import Base, Latents
 from understudy.bases.objectives import Flow, Objective, Spread, make_flow
 from understudy.bases.redrawing import check_is_euler, strength_for_flows
-from understudy.bases.unets import decode_latents, encode_image
+from understudy.bases.unets import encode_image
 from understudy.domain import Pixels
 from understudy.recipes import Scheduler, Target
 
@@ -85,28 +84,13 @@ class FlowBase(Base):
         config = self.pipe.scheduler.config
         if not (isinstance(self.objective, Flow) and config.use_dynamic_shifting):
             return super().shifting_by_size()
-        return replace(self, objective=replace(self.objective, shift=shift_for(config, self._num_places)))
-
-    @property
-    def _num_places(self) -> int:
-        """Of a picture of its size."""
-        return (self.size_px // (self.latent_px * PATCH)) ** 2
+        num_places = (self.size_px // (self.latent_px * PATCH)) ** 2
+        return replace(self, objective=replace(self.objective, shift=shift_for(config, num_places)))
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """See `unets.encode_image`."""
         return encode_image(self.pipe.vae, self._to_encoder(pixels_B3HW))
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """See `unets.decode_latents`."""
-        return decode_latents(self.pipe.vae, latents.to(self.pipe.vae.device, self.pipe.vae.dtype))
-
-    def drawing_times(self, steps: int) -> Tensor:
-        """See `Base.drawing_times`; moved by the picture's size, where the scheduler does so."""
-        config = self.pipe.scheduler.config
-        if not config.use_dynamic_shifting:
-            return super().drawing_times(steps)
-        return times_of_flow(self.pipe.scheduler, steps, _find_mu(config, self._num_places))
 
 
 def shift_for(config: Mapping[str, Any], num_places: int) -> float:
@@ -114,19 +98,7 @@ def shift_for(config: Mapping[str, Any], num_places: int) -> float:
 
     The line's two points are in the scheduler's config; where it says "linear", the shift is mu itself.
     """
-    mu = _find_mu(config, num_places)
-    return mu if config["time_shift_type"] == "linear" else math.exp(mu)
-
-
-def _find_mu(config: Mapping[str, Any], num_places: int) -> float:
     few, many = config["base_image_seq_len"], config["max_image_seq_len"]
     low, high = config["base_shift"], config["max_shift"]
-    return float(low + (high - low) * (num_places - few) / (many - few))
-
-
-def times_of_flow(scheduler: Any, steps: int, mu: float) -> Tensor:
-    """The times (steps) at which a scheduler like this one draws, which it moves by `mu`."""
-    fresh = type(scheduler).from_config(scheduler.config)
-    fresh.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
-    times: Tensor = fresh.timesteps
-    return times
+    mu = float(low + (high - low) * (num_places - few) / (many - few))
+    return mu if config["time_shift_type"] == "linear" else math.exp(mu)

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from understudy.bases import chats
 from understudy.bases.base import Base, Latents
 from understudy.bases.conditioning import Conditioning
-from understudy.bases.flows import times_of_flow
 from understudy.bases.noising import begin_noisy
 from understudy.bases.objectives import Objective, make_flow
 from understudy.domain import Pixels, UserError
@@ -133,18 +132,6 @@ class Flux2Base(Base):
         middle, spread = self._statistics()
         mean = (F.pixel_unshuffle(found.mean.float(), PATCH) - middle) / spread
         return Latents(mean, torch.zeros_like(mean))
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Of patches, back in the autoencoder's own scale."""
-        vae, (middle, spread) = self.pipe.vae, self._statistics()
-        own = F.pixel_shuffle(latents.to(spread.device) * spread + middle, PATCH)
-        pictures: Tensor = vae.decode(own.to(vae.dtype)).sample
-        return pictures
-
-    def drawing_times(self, steps: int) -> Tensor:
-        """See `Base.drawing_times`; moved by the picture's size and the number of steps."""
-        num_places = (self.size_px // self.latent_px) ** 2
-        return times_of_flow(self.pipe.scheduler, steps, float(compute_empirical_mu(num_places, steps)))
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:

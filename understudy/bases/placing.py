@@ -39,21 +39,18 @@ def reading_words(base: Base) -> Iterator[None]:
             base.part(name).to("cpu")
 
 
-def place_denoiser(
-    base: Base, needed: Collection[str] = (), written: bool = False, decodes: bool = False
-) -> None:
+def place_denoiser(base: Base, needed: Collection[str] = (), written: bool = False) -> None:
     """Put the denoiser on the plan's device, and the parts that are `needed` in every step.
 
     Where the plan offloads, every other part leaves the device before that. It is dropped altogether, so that
-    the base reads no more, unless all parts will be `written` with what is learned; the autoencoder stays
-    beside the device where it `decodes` pictures on the way.
+    the base reads no more, unless all parts will be `written` with what is learned.
     """
     if base.plan.offload == "none":
         return
     for name in _networks(base):
         if name == base.denoiser_part or name in needed:
             continue
-        if written or (decodes and name == AUTOENCODER):
+        if written:
             base.part(name).to("cpu")
         else:
             setattr(base.pipe, name, None)

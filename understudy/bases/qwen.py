@@ -71,26 +71,14 @@ class QwenBase(FlowBase):
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """Latents of the only frame, less their mean and over their deviation, as the config states them."""
-        found = self.pipe.vae.encode(self._to_encoder(pixels_B3HW[:, :, None])).latent_dist
-        mean, std = found.mean[:, :, 0].float(), found.std[:, :, 0].float()
-        middle, spread = self._statistics(mean)
-        return Latents((mean - middle) / spread, std / spread)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """A film's only frame."""
         vae = self.pipe.vae
-        middle, spread = self._statistics(latents)
-        frames = (latents * spread + middle)[:, :, None]
-        pictures: Tensor = vae.decode(frames.to(vae.device, vae.dtype)).sample[:, :, 0]
-        return pictures
-
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of the latents, each (C, 1, 1), as the autoencoder's config states them."""
-        config = self.pipe.vae.config
-        mean, std = (
-            torch.tensor(one).to(like)[:, None, None] for one in (config.latents_mean, config.latents_std)
+        found = vae.encode(self._to_encoder(pixels_B3HW[:, :, None])).latent_dist
+        mean, std = found.mean[:, :, 0].float(), found.std[:, :, 0].float()
+        middle, spread = (
+            torch.tensor(stated).to(mean)[:, None, None]
+            for stated in (vae.config.latents_mean, vae.config.latents_std)
         )
-        return mean, std
+        return Latents((mean - middle) / spread, std / spread)
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:

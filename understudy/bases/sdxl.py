@@ -19,7 +19,6 @@ from understudy.bases.conditioning import Conditioning
 from understudy.bases.unets import (
     LORA_TARGETS,
     TEXT_LORA_TARGETS,
-    decode_latents,
     encode_image,
     foretold_layers,
     own_size_px,
@@ -71,10 +70,6 @@ class SdxlBase(Base):
     def encode_image(self, pixels_B3HW: Tensor) -> Latents:
         """See `unets.encode_image`."""
         return encode_image(self.pipe.vae, self._to_encoder(pixels_B3HW))
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """See `unets.decode_latents`."""
-        return decode_latents(self.pipe.vae, latents.to(self.pipe.vae.device, self.pipe.vae.dtype))
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str]) -> Conditioning:

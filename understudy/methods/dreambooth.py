@@ -56,8 +56,7 @@ def learn(character: Character, recipe: DreamBooth, run: Run, review: Review, no
         if run.keeps and recipe.save_as == "pipeline":
             load_decoder(base, recipe, run, notify)  # what is written draws in other tools as it does here
         readers = readers_in_steps(type(base), recipe)
-        decodes = recipe.samples_every > 0
-        place_denoiser(base, readers, written=recipe.save_as == "pipeline", decodes=decodes)
+        place_denoiser(base, readers, written=recipe.save_as == "pipeline")
         parts = [Part(train_whole(base, base.denoiser_part), recipe.learning_rate)]
         parts += [Part(train_whole(base, part), recipe.text_learning_rate) for part in readers]
         compute_as_planned(base, find_base(recipe.base))

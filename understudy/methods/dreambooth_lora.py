@@ -59,16 +59,8 @@ def learn(
             word.update(begin_word(base, recipe, character, described))
 
         examples = resident_examples(base, character, recipe, run, notify, teach)
-<<<<<<< HEAD
         learn_decoder(base, character, examples, recipe, run, notify)
         place_denoiser(base, readers_in_steps(type(base), recipe))
-=======
-        if find_processes().is_first:
-            learn_decoder(base, character, examples, recipe, run, notify)
-            if recipe.samples_every:
-                load_decoder(base, run)
-        place_denoiser(base, readers_in_steps(type(base), recipe), decodes=recipe.samples_every > 0)
->>>>>>> large
         parts = [Part(stack.enter_context(attached(base, recipe)), recipe.learning_rate)]
         if word:
             parts.append(Part(word, recipe.word_learning_rate, recipe.word_steps))

@@ -44,8 +44,8 @@ class Examples:
     All on the base's device but what Python reads.
     mean, std (N, C, H, W): the latents' distributions. mask (N, 1, H, W): weights in the loss, 1 on average.
     weight (N): weight of the example. On the CPU are prompt (N): its row in `prompts`, of which row 0 is the
-    empty prompt and the last are those of the recipe's samples, and in `tokens`, from which they were read;
-    unit (N) and is_prior (N): which picture it is, and whether a class picture.
+    empty prompt, and in `tokens`, from which they were read; unit (N) and is_prior (N): which picture it is,
+    and whether a class picture.
     """
 
     mean: Tensor
@@ -178,7 +178,6 @@ def make_examples(
     rows = _rows(base, character, recipe, prior)
     note_cut_prompts(base, [row.prompt for row in rows if not row.is_prior], notify)
     asked: list[tuple[str, tuple[int, ...]]] = [("", ()), *sorted({(row.prompt, row.shown) for row in rows})]
-    asked += [(prompt, ()) for prompt in sample_prompts(base, character.name, character.noun, recipe)]
     latents = encode_pictures(base, [row.view.pixels for row in rows], notify)
     with reading_words(base):
         shown_ones = {number for _, shown in asked for number in shown}
@@ -211,14 +210,6 @@ class _Row:
     background: float
     is_prior: bool
     shown: tuple[int, ...] = ()
-
-
-def sample_prompts(base: Base, name: str, noun: str, recipe: Finetune) -> list[str]:
-    """What the base reads for the recipe's samples, as it does for pictures that are asked for."""
-    words = recipe.words(name, noun)
-    return [
-        base.prompting.complete(place_subject(asked, name, words)) for asked in recipe.sample_scenes(name)
-    ]
 
 
 def count_shown(base: Base, recipe: Finetune) -> int:

@@ -23,7 +23,6 @@ from understudy.methods.loop import Member, Training, learn_at_once
 from understudy.methods.optimizers import make_optimizer
 from understudy.methods.questions import Question, find_loss
 from understudy.methods.reviewing import Review
-from understudy.methods.sampling import begin_sampling
 from understudy.recipes import Finetune
 from understudy.runs import Run
 
@@ -62,7 +61,6 @@ def finetune(
     tuning = begin_tuning(base, parts, examples, condition, recipe, write_weights, pull, processes)
     learned = list(tuning.training.weights.values())
     tuning = replace(tuning, captured=capturing(base, learned, _asked_mask(examples, recipe), notify))
-    sampling = begin_sampling(base, examples, condition, recipe, run, notify, processes)
     processes.tell(True)
     made = 0
 
@@ -70,8 +68,6 @@ def finetune(
         nonlocal made
         figures = tuning.step(number)
         made = number + 1
-        if sampling is not None and made % recipe.samples_every == 0:
-            sampling.draw(made, tuning.training)
         return [figures]
 
     optimizer, is_fused = tuning.training.optimizer, base.plan.fused_backward

@@ -52,8 +52,8 @@ def learn_together(
         raise UserError("Two of the run folders have the same name: give each its own.")
     if not all(map(together.can_join, recipes.values())):
         raise UserError(
-            "Only the adapter lora, by the optimizer adam and without vectors, text_learning_rate, pull "
-            "and samples_every, is learned together with others: learn the others alone."
+            "Only the adapter lora, by the optimizer adam and without vectors, text_learning_rate and "
+            "pull, is learned together with others: learn the others alone."
         )
     first, *others = recipes.values()
     if not all(together.can_share(first, other) for other in others):

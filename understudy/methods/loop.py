@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -94,23 +93,6 @@ class Training:
             weight.copy_(saved[f"weights.{name}"])
             moments = {kind: saved[f"{kind}.{name}"] for kind in MOMENTS if f"{kind}.{name}" in saved}
             write_moments(self.optimizer, weight, moments, step)
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Within, the weights are their running average, where one is kept: what a checkpoint draws with."""
-        self._exchange()
-        try:
-            yield
-        finally:
-            self._exchange()
-
-    @torch.no_grad()
-    def _exchange(self) -> None:
-        """One by one, since a second copy of all may have no room."""
-        for name, average in self.average.items():
-            held = self.weights[name].detach().clone()
-            self.weights[name].copy_(average)
-            average.copy_(held)
 
     @torch.no_grad()
     def update_average(self, decay: float, done: int) -> None:

@@ -8,8 +8,9 @@ from torch import Tensor
 from understudy.domain import Pixels
 from understudy.grids import Cell, draw_grid
 from understudy.provenance import COMPOSITE, write_picture
-from understudy.runs import SAMPLES_FOLDER, Run
+from understudy.runs import Run
 
+SAMPLES_FOLDER = "samples"
 NUM_SAMPLES = 6
 
 

@@ -47,12 +47,8 @@ def learn(
         )
         parts = [Part(begin_word(base, recipe, character, described), recipe.learning_rate)]
         examples = resident_examples(base, character, recipe, run, notify)
-<<<<<<< HEAD
         learn_decoder(base, character, examples, recipe, run, notify)
         place_denoiser(base, readers_in_steps(type(base), recipe))
-=======
-        place_denoiser(base, readers_in_steps(type(base), recipe), decodes=recipe.samples_every > 0)
->>>>>>> large
         compute_as_planned(base, find_base(recipe.base))
         condition = read_in_the_step(base, examples)
 

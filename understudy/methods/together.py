@@ -52,7 +52,7 @@ def can_join(recipe: Recipe) -> bool:
         isinstance(recipe, DreamBoothLora)
         and recipe.adapter == "lora"
         and recipe.optimizer == "adam"
-        and not (recipe.vectors or recipe.text_learning_rate or recipe.pull or recipe.samples_every)
+        and not (recipe.vectors or recipe.text_learning_rate or recipe.pull)
     )
 
 

@@ -161,14 +161,6 @@ class Finetune(Computing):
     prior_prompts: tuple[str, ...] = Field(PRIOR_PROMPTS, min_length=1)
     """What the class pictures show, in turn: templates of {noun} and {a_noun}."""
 
-    samples_every: Annotated[int, USUAL] = Field(0, ge=0)
-    """Steps between pictures of what is learned so far, in the run's folder "samples" and its report; 0 draws
-    none. On a base one takes as long as some fifteen steps of one picture each, and no more memory of a
-    graphics card than these."""
-
-    sample_prompts: tuple[str, ...] = Field(("a picture of {name}",), min_length=1)
-    """What these pictures show, each from the same seed every time: prompts, or templates of {name}."""
-
     min_snr: float = Field(0.0, ge=0)
     """Cap of the signal-to-noise ratio in the loss weight (arXiv 2303.09556), commonly 5; 0 for none."""
 
@@ -187,7 +179,6 @@ class Finetune(Computing):
         self.words("name", "noun")
         for number in range(len(self.prior_prompts)):
             self.prior_prompt(number, "noun")
-        self.sample_scenes("name")
         return self
 
     @property
@@ -203,11 +194,6 @@ class Finetune(Computing):
     def words(self, name: str, noun: str) -> str:
         """What the base reads where a prompt says the character's name."""
         return fill(self.subject, {"name": name, "noun": noun, "a_noun": with_article(noun)})
-
-    def sample_scenes(self, name: str) -> tuple[str, ...]:
-        """The prompts of the pictures along the way; none where none are drawn."""
-        scenes = tuple(fill(prompt, {"name": name}) for prompt in self.sample_prompts)
-        return scenes if self.samples_every else ()
 
     def prior_prompt(self, number: int, noun: str) -> str:
         """The prompt of the class picture with this number."""

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from understudy.domain import Drawing, Measure, Picture, Pixels, Scene, UserError, Verdict
 from understudy.judges.copying import Nearest
 from understudy.provenance import is_drawn, read_record
-from understudy.runs import JUDGED_FILE, SAMPLES_FOLDER, VERDICTS_FILE, Run, StrPath
+from understudy.runs import JUDGED_FILE, VERDICTS_FILE, Run, StrPath
 
 _VERDICT = TypeAdapter(Verdict)
 _NEAREST = TypeAdapter(Nearest)
@@ -107,13 +107,6 @@ def read_measures(run: StrPath) -> dict[str, Measure]:
         return _MEASURES.validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise _unreadable(path) from error
-
-
-def find_samples(run: Run, most: int) -> list[Path]:
-    """The pictures that were drawn while it learned, in order; of many the last and some before it."""
-    paths = sorted((run.folder / SAMPLES_FOLDER).glob("*.png"))
-    chosen = np.linspace(len(paths) - 1, 0, min(most, len(paths))).round().astype(int)
-    return [paths[number] for number in reversed(chosen)]
 
 
 def read_losses(run: Run) -> dict[str, tuple[list[int], list[float]]]:

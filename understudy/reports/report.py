@@ -20,13 +20,12 @@ from understudy.reports.coverage import count_drawings
 from understudy.reports.description import describe, sections
 from understudy.reports.gather import (
     Shown,
-    find_samples,
     read_losses,
     read_measures,
     read_pictures,
     read_verdicts,
 )
-from understudy.reports.images import drawing_uri, picture_uri, thumbnail_uri
+from understudy.reports.images import drawing_uri, picture_uri
 from understudy.reports.page import duration, number, percent, readable_bytes, render
 from understudy.reports.plots import loss_curves
 from understudy.reports.repeating import (
@@ -44,8 +43,6 @@ from understudy.world.heroes import Hero
 REPORT_FILE = "report.html"
 MOST_PICTURES = 60
 THUMBNAIL_PX = 160
-MOST_SAMPLES = 12
-SAMPLE_PX = 256
 
 
 def report(run: StrPath, out: StrPath | None = None, notify: Notify = ignore) -> Path:
@@ -168,7 +165,6 @@ def _learning(run: Run) -> dict[str, object]:
     losses = read_losses(run)
     learns = isinstance(run.recipe, Learning)
     return {
-        "samples": [(path.stem, thumbnail_uri(path, SAMPLE_PX)) for path in find_samples(run, MOST_SAMPLES)],
         "loss_uri": loss_curves(losses) if losses else "",
         "no_loss": "Nothing was logged yet: give the learn command again, it goes on."
         if learns

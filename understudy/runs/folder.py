@@ -21,7 +21,6 @@ StrPath = str | os.PathLike[str]
 RECIPE_FILE = "recipe.toml"
 LOG_FILE = "log.jsonl"
 VERDICTS_FILE = "verdicts.jsonl"
-SAMPLES_FOLDER = "samples"
 JUDGED_FILE = "judged.json"
 LOCK_FILE = ".lock"
 NUM_STATES_KEPT = 2
