@@ -36,7 +36,7 @@ UNFINISHED_FILE = "decoder_state.safetensors"
 """In the run's folder while it learns: what going on needs."""
 
 BATCH = 2
-CLASS_SHARE = 0.15
+CLASS_SHARE = 0.2
 """Of the pictures, where there are class pictures: places and props stay what they are."""
 FIGURE_WEIGHT = 3.0
 """Of the figure's pixels in the loss, where paper has 1."""
@@ -111,6 +111,7 @@ class _Learner:
         output = decode_latents(self.vae, clean + strength * clean.std() * noise)
         target = self.pixels[rows].to(clean) / 127.5 - 1
         weight = 1 + (FIGURE_WEIGHT - 1) * self.figures[rows].to(clean)
+        weight = weight / weight.mean((1, 2, 3), keepdim=True)  # a class picture, all figure, counts no more
         loss = reconstruction_loss(output.float(), target, weight)
         optimizer = self.training.optimizer
         optimizer.param_groups[0]["lr"] = _rate_at(number, self.num_steps)
