@@ -99,7 +99,7 @@ def read_masked(path: Path) -> tuple[Pixels, Pixels | None]:
     try:
         return read_image(path)
     except UserError as error:
-        raise UserError(f"{path} does not do: {error}") from error
+        raise UserError(f"{path} cannot be used: {error}") from error
 
 
 def lay_out(sketch: Sketch, canvas: tuple[int, int]) -> Sketch:

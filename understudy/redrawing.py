@@ -109,7 +109,7 @@ def read_mask(path: Path, picture: Pixels) -> Pixels:
     try:
         pixels = read_image(path)[0]
     except UserError as error:
-        raise UserError(f"The mask {path} does not do: {error}") from error
+        raise UserError(f"The mask {path} cannot be used: {error}") from error
     if pixels.shape != picture.shape:
         sizes = " and ".join(f"{each.shape[1]} x {each.shape[0]}" for each in (pixels, picture))
         raise UserError(

@@ -54,11 +54,16 @@ def test_drawings_of_two_artists_are_a_mistake(tmp_path: Path) -> None:
         read_rights([tmp_path / "zoe", tmp_path / "ann" / "a.png"])
 
 
+def test_american_spelling_is_read(tmp_path: Path) -> None:
+    (tmp_path / RIGHTS_FILE).write_text('license = "CC0-1.0"')
+    assert read_rights(tmp_path) == Rights(licence="CC0-1.0")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"artist = Zo", "not a TOML"),
-        (b'license = "CC0-1.0"', "license"),
+        (b"artist = Zo", "quotation marks"),
+        (b'licenze = "CC0-1.0"', "licenze"),
         (b"artist = 3", "artist"),
         (b'licence = " "', "licence"),
         (b"\xff\xfe", "not a TOML"),

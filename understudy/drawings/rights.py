@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from understudy.domain import NOT_STATED, Rights, UserError
 from understudy.recipes import explain
@@ -28,12 +28,12 @@ class Permission:
 
 
 class _RightsFile(BaseModel):
-    """What `rights.toml` may say; each line is optional."""
+    """What `rights.toml` may say; each line is optional, and a licence may be a license."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True)
 
     artist: str = Field(NOT_STATED, min_length=1)
-    licence: str = Field(NOT_STATED, min_length=1)
+    licence: str = Field(NOT_STATED, min_length=1, validation_alias=AliasChoices("licence", "license"))
     scope: str = Field(NOT_STATED, min_length=1)
     date: str = Field(NOT_STATED, min_length=1)
 
@@ -69,7 +69,9 @@ def _read_file(path: Path) -> Rights | None:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a TOML file ({error}): mend it.") from error
+        raise UserError(
+            f"{path} is not a TOML file ({error}): mend it; words stand in quotation marks."
+        ) from error
     try:
         return Rights(**_RightsFile.model_validate(stated).model_dump())
     except ValidationError as error:
