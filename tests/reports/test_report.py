@@ -184,7 +184,10 @@ def test_a_copy_is_called_a_copy_of_the_artists_own_file(run: Run) -> None:
     (run.folder / VERDICTS_FILE).write_text("\n".join(joined))
     page = page_of(run)
     assert page.text.count("a copy of") == 1
-    assert "nearest drawing; 97% of its figure is here again Pip sad ✓ passes · a copy of drawing_2.png" in page.text
+    assert (
+        "nearest drawing; 97% of its figure is here again Pip sad ✓ passes · a copy of drawing_2.png"
+        in page.text
+    )
     assert "nearest drawing; 42% of its figure is here again Pip smiling ✓ passes · seed 7" in page.text
     assert "nearest drawing Pip waving not among the judged" in page.text
     assert "That is about copying, not about likeness" in page.text
