@@ -126,6 +126,7 @@ def test_a_base_whose_configs_are_not_at_hand_has_kept_figures(
     full = peaks[starred.index(True)]
     assert run_command(["plan", "--base", "flux", "--memory-gib", str(full + 0.1)]) == 0
     assert not capsys.readouterr().out.splitlines()[starred.index(True)].startswith("*")
+    assert "* is what learn would take with 24.0 GiB free." in err
     assert "Kept figures: a LoRA at 1024 pixels" in err
     assert "The Hub cannot be reached" in err
     assert run_command(["plan", "--base", "flux", "--json"]) == 0

@@ -124,3 +124,5 @@ def _say_what_fits(free: int | None, anything: bool) -> None:
     elif not anything:
         there = f"{free / GIB:.1f} GiB"
         click.echo(f"Nothing fits in {there}: lower --resolution-px, or take a smaller base.", err=True)
+    else:
+        click.echo(f"* is what learn would take with {free / GIB:.1f} GiB free.", err=True)
