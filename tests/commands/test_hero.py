@@ -64,4 +64,4 @@ def test_demo_makes_a_sheet_and_a_report(
     text = page.read_text()
     assert text.count('alt="The truth"') == 12
     assert "12 new pictures pass" in text
-    assert text.count("nearest drawing, ") == 12  # the judge's own, with its share
+    assert text.count("nearest drawing; ") == 12  # the judge's own, with its share

@@ -44,8 +44,8 @@ def test_learn_reads_the_rights_and_writes_what_it_cost(
     assert manifest["rights"]["scope"] == "not stated"
     cost = json.loads((tmp_path / "run" / "footprint.json").read_text())
     assert cost["co2e_g"] == 0 < cost["energy_wh"]
-    (mine / "rights.toml").write_text('artist = "Zoe"\nlicense = "CC-BY-4.0"\n')
-    assert "license" in mistake(capsys, *arguments)
+    (mine / "rights.toml").write_text('artist = "Zoe"\nlicenze = "CC-BY-4.0"\n')
+    assert "licenze" in mistake(capsys, *arguments)
 
 
 def test_a_noun_that_the_small_base_does_not_know_is_said(
