@@ -20,7 +20,7 @@ from understudy.domain import Character, Scene, UserError
 from understudy.events import Cancelled, Event, Step, ignore
 from understudy.exporting import export
 from understudy.methods import decoder, learn, learn_together, open_painter
-from understudy.methods.decoder import UNFINISHED_FILE
+from understudy.methods.decoder import FIGURE_WEIGHT, UNFINISHED_FILE, weigh_figures
 from understudy.methods.examples import Examples, list_views
 from understudy.methods.learned_decoder import DECODER_FILE, load_decoder
 from understudy.recipes import DrawSettings, DreamBooth, DreamBoothLora, Lora, TextualInversion
@@ -195,3 +195,11 @@ def test_it_learns_in_fp32_whatever_the_base_computes_in(
     with open_painter(run) as painter:
         (picture,) = painter(SCENES, SETTINGS)
     assert "decoder_sha256" in picture.record
+
+
+def test_a_class_picture_counts_no_more_than_a_drawing() -> None:
+    figures = torch.ones(2, 1, 4, 4)
+    figures[0, :, 1:] = 0
+    drawing, whole = weigh_figures(figures)
+    assert drawing.mean().item() == pytest.approx(1) == whole.mean().item()
+    assert torch.allclose(drawing[:, 0], FIGURE_WEIGHT * drawing[:, 1])

@@ -110,14 +110,21 @@ class _Learner:
         strength = MOST_NOISE * torch.rand(len(rows), 1, 1, 1, generator=random).square().to(clean)
         output = decode_latents(self.vae, clean + strength * clean.std() * noise)
         target = self.pixels[rows].to(clean) / 127.5 - 1
-        weight = 1 + (FIGURE_WEIGHT - 1) * self.figures[rows].to(clean)
-        weight = weight / weight.mean((1, 2, 3), keepdim=True)  # a class picture, all figure, counts no more
-        loss = reconstruction_loss(output.float(), target, weight)
+        loss = reconstruction_loss(output.float(), target, weigh_figures(self.figures[rows].to(clean)))
         optimizer = self.training.optimizer
         optimizer.param_groups[0]["lr"] = _rate_at(number, self.num_steps)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+
+
+def weigh_figures(figures: Tensor) -> Tensor:
+    """The weight of each pixel in the loss, of masks (B, 1, H, W) of 0 and 1: the same mean for each picture.
+
+    So a class picture, which is all figure, counts no more than a drawing on its paper.
+    """
+    weight = 1 + (FIGURE_WEIGHT - 1) * figures
+    return weight / weight.mean((1, 2, 3), keepdim=True)
 
 
 def _rate_at(step: int, num_steps: int) -> float:
